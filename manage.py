@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+"""Django's command line for Data Flow Tracking."""
+
+import os
+import sys
+
+
+def main():
+    if sys.version_info < (3, 11):
+        sys.exit("Data Flow Tracking needs Python 3.11 or newer: install it, then run make again.")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dft_project.settings")
+    try:
+        from django.core.management import execute_from_command_line
+    except ImportError:
+        sys.exit("Django is not installed in this Python: run `make run`, or .venv/bin/python.")
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
