@@ -1,0 +1,139 @@
+"""The nouns of a lifetime: steps of a definition, attempts, blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from tracking import vocabulary as v
+
+_MS: Final = timedelta(milliseconds=1)
+
+Document = Mapping[str, Any]
+Key = tuple[datetime, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One expected step of a flow; `due` counts from the transaction's first event."""
+
+    block: str
+    stage: str
+    optional: bool = False
+    due: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One version of a flow definition."""
+
+    version: str
+    steps: tuple[Step, ...]
+    valid_from: datetime | None = None
+    patience: timedelta = v.PATIENCE_DEFAULT
+    deadline: timedelta | None = None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt of a block, as the lifetime page shows it."""
+
+    number: int
+    key: Key
+    status: str
+    deciding: Document
+    queued: datetime | None = None
+    started: datetime | None = None
+
+    @property
+    def ended(self) -> datetime | None:
+        if self.status not in v.TERMINAL:
+            return None
+        return self.deciding.get("ended_at") or self.deciding["occurred_at"]
+
+    @property
+    def queue_ms(self) -> int | None:
+        return span(self.queued, self.started)
+
+    @property
+    def work_ms(self) -> int | None:
+        return span(self.started, self.ended)
+
+
+@dataclass(slots=True)
+class Block:
+    """What became of one block of the transaction."""
+
+    name: str
+    attempts: dict[int, Attempt] = field(default_factory=dict)
+    records: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    shown_last_at: datetime | None = None
+    usage: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    costs: dict[str, Decimal] = field(default_factory=dict)
+    failure: tuple[tuple[int, Key], Document] | None = None
+    position: int = 0
+
+    @property
+    def deciding(self) -> Attempt:
+        return self.attempts[max(self.attempts)]
+
+    @property
+    def status(self) -> str:
+        return self.deciding.status
+
+    @property
+    def stage(self) -> str:
+        return str(self.deciding.deciding["stage"])
+
+    @property
+    def decided_at(self) -> datetime:
+        return self.deciding.key[0]
+
+    @property
+    def reason(self) -> str | None:
+        return part_of(self.deciding.deciding).get("reason")
+
+    @property
+    def exception(self) -> Mapping[str, str] | None:
+        return part_of(self.failure[1]).get("exception") if self.failure else None
+
+    @property
+    def exception_record(self) -> str | None:
+        return record_id(self.failure[1]) if self.failure else None
+
+    @property
+    def queue_ms(self) -> int | None:
+        return total(attempt.queue_ms for attempt in self.attempts.values())
+
+    @property
+    def work_ms(self) -> int | None:
+        return total(attempt.work_ms for attempt in self.attempts.values())
+
+
+def record_id(document: Document) -> str:
+    """The producer's id of a journal document, whose key is tenant/id."""
+    return str(document["_id"]).partition("/")[2]
+
+
+def part_of(document: Document) -> Mapping[str, Any]:
+    return document.get("part") or {}
+
+
+def earliest(*moments: datetime | None) -> datetime | None:
+    return min((m for m in moments if m is not None), default=None)
+
+
+def span(begin: datetime | None, end: datetime | None) -> int | None:
+    if begin is None or end is None or end < begin:
+        return None
+    return (end - begin) // _MS
+
+
+def total(spans: Iterable[int | None]) -> int | None:
+    known = [span for span in spans if span is not None]
+    return sum(known) if known else None
