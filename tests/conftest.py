@@ -1,0 +1,75 @@
+"""One MongoDB for the whole run, whatever the number of xdist workers.
+
+The first process starts it; workers find its address in the environment. Each worker has a database
+of its own (pytest-django adds the worker's name). DFT_TEST_MONGODB_URI names another server to use.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from django.conf import settings
+from django.db import connection, connections
+from pytest_django import DjangoDbBlocker
+
+from tracking.mongo.connection import settings_entry
+from tracking.mongo.embedded import EmbeddedMongo
+
+GIVEN = "DFT_TEST_MONGODB_URI"
+MONGO = pytest.StashKey[EmbeddedMongo]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if GIVEN not in os.environ:
+        directory = Path(tempfile.mkdtemp(prefix="dft-tests-"))
+        mongo = EmbeddedMongo(directory, cache_gb=0.25, for_tests=True)
+        config.stash[MONGO] = mongo
+        # a job that is cancelled cleans up like one that is interrupted
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # workers started later inherit it, and take this server for given
+        os.environ[GIVEN] = mongo.start()
+    use_database(os.environ[GIVEN])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    mongo = config.stash.get(MONGO, None)
+    if mongo is not None:
+        mongo.stop()
+        del os.environ[GIVEN]
+        shutil.rmtree(mongo.directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """After each test, put the rows back that migrating left (permissions, roles).
+
+    Django would compute them anew by its post_migrate signal, which takes ten times as long.
+    """
+    with django_db_blocker.unblock():
+        tables = connection.introspection.django_table_names(only_existing=True)
+        rows = {name: list(connection.database[name].find()) for name in tables}
+
+    def put_back(*_: object, **__: object) -> None:
+        for name, documents in rows.items():
+            if documents:
+                connection.database[name].insert_many(documents)
+
+    with mock.patch("django.core.management.commands.flush.emit_post_migrate_signal", put_back):
+        yield
+
+
+def use_database(uri: str) -> None:
+    """Point Django at `uri`: its settings were loaded before any conftest was."""
+    # for the commands that tests run as processes of their own
+    os.environ["DFT_MONGODB_URI"] = uri
+    entry = settings_entry(uri)
+    # in place: Django hands this very dictionary to its connections
+    for database in (settings.DATABASES["default"], connections.settings["default"]):
+        database.update(entry)
