@@ -1,0 +1,1 @@
+"""The Django project: settings, mounting, contrib configuration."""

@@ -1,0 +1,250 @@
+"""Settings; `DFT_*` environment variables are the only configuration (docs/operations.md)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+
+from tracking.mongo.connection import settings_entry
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env_flag(name: str, default: bool) -> bool:
+    text = os.environ.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off"):
+        return False
+    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {text!r}.")
+
+
+def env_int(name: str, default: int, *, least: int, most: int) -> int:
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise ImproperlyConfigured(f"{name} must be an integer from {least} to {most}.")
+    return int(text)
+
+
+def env_list(name: str, default: list[str]) -> list[str]:
+    text = os.environ.get(name, "").strip()
+    return (
+        [item.strip() for item in text.split(",") if item.strip()] if text else default
+    )
+
+
+def secret_key(directory: Path) -> str:
+    """From DFT_SECRET_KEY, else made once and kept beside the data."""
+    if given := os.environ.get("DFT_SECRET_KEY"):
+        return given
+    path = directory / "secret_key"
+    if path.exists():
+        return path.read_text(encoding="ascii").strip()
+    directory.mkdir(parents=True, exist_ok=True)
+    made = secrets.token_urlsafe(64)
+    try:
+        with os.fdopen(
+            os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w"
+        ) as file:
+            file.write(made)
+    except FileExistsError:  # another process made it at the same moment
+        return path.read_text(encoding="ascii").strip()
+    return made
+
+
+def mongodb_uri(directory: Path) -> str:
+    """DFT_MONGODB_URI, else the embedded MongoDB that `up` runs on this data directory."""
+    if given := os.environ.get("DFT_MONGODB_URI"):
+        return given
+    path = directory / "mongodb" / "uri"
+    if path.exists():
+        return path.read_text(encoding="ascii").strip()
+    return "mongodb://127.0.0.1:27017/dft"
+
+
+# --- Where things are ------------------------------------------------------------------
+DFT_DATA_DIR = Path(os.environ.get("DFT_DATA_DIR") or BASE_DIR / "var").resolve()
+DFT_PORT = env_int("DFT_PORT", 8000, least=1, most=65_535)
+DFT_HOST = os.environ.get("DFT_HOST", "127.0.0.1")
+DFT_PUBLIC_URL = os.environ.get(
+    "DFT_PUBLIC_URL", f"http://localhost:{DFT_PORT}"
+).rstrip("/")
+DFT_WORKERS = env_int("DFT_WORKERS", 2, least=1, most=64)
+DFT_THREADS = env_int("DFT_THREADS", 4, least=1, most=64)
+DFT_DEMO = env_flag("DFT_DEMO", True)
+
+# --- Security --------------------------------------------------------------------------
+DEBUG = env_flag("DFT_DEBUG", False)
+SECRET_KEY = secret_key(DFT_DATA_DIR)
+ALLOWED_HOSTS = env_list("DFT_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env_list("DFT_TRUSTED_ORIGINS", [])
+DFT_HTTPS = env_flag("DFT_HTTPS", DFT_PUBLIC_URL.startswith("https://"))
+SECURE_SSL_REDIRECT = DFT_HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if DFT_HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if DFT_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = DFT_HTTPS
+SECURE_HSTS_PRELOAD = DFT_HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = DFT_HTTPS
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_NAME = "dft_session"
+CSRF_COOKIE_NAME = "dft_csrf"
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        # Alpine, which the admin theme is built with, compiles expressions at run time.
+        "script-src": [SELF, UNSAFE_EVAL],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+    }
+}
+
+# --- Applications ----------------------------------------------------------------------
+INSTALLED_APPS = [
+    "tracking",
+    "unfold",
+    "unfold.contrib.filters",
+    "dft_project.apps.MongoAdminConfig",
+    "dft_project.apps.MongoAuthConfig",
+    "dft_project.apps.MongoContentTypesConfig",
+    "dft_project.apps.MongoSessionsConfig",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "dft_project.urls"
+WSGI_APPLICATION = "dft_project.wsgi.application"
+ASGI_APPLICATION = "dft_project.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+AUTH_USER_MODEL = "tracking.User"
+LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Database --------------------------------------------------------------------------
+DATABASES = {"default": settings_entry(mongodb_uri(DFT_DATA_DIR))}
+DEFAULT_AUTO_FIELD = "django_mongodb_backend.fields.ObjectIdAutoField"
+MIGRATION_MODULES = {
+    app: f"dft_project.mongo_migrations.{app}"
+    for app in ("admin", "auth", "contenttypes", "sessions")
+}
+# The limits of a post are applied while its body is read, record by record (docs/api.md).
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+
+# --- Language, time, files ---------------------------------------------------------------
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = DFT_DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if env_flag("DFT_MANIFEST", not DEBUG)
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# --- REST --------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tracking.api.authentication.ApiKeyAuthentication",
+        "tracking.api.authentication.SignedInAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["tracking.api.permissions.MayRead"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "tracking.api.problems.drf_exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Data Flow Tracking",
+    "DESCRIPTION": "Post what happened to an object; ask where it is and what happened to it.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+UNFOLD = {
+    "SITE_TITLE": "Data Flow Tracking",
+    "SITE_HEADER": "Data Flow Tracking",
+    "SITE_SUBHEADER": "The logbook of your data objects",
+    "SITE_SYMBOL": "conversion_path",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {
+        "handlers": ["console"],
+        "level": os.environ.get("DFT_LOG_LEVEL", "INFO").upper(),
+    },
+    "loggers": {"pymongo": {"level": "WARNING"}, "gunicorn": {"level": "INFO"}},
+}

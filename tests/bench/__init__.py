@@ -1,0 +1,1 @@
+"""Commands that measure or try the whole product; pytest does not collect them."""

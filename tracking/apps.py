@@ -1,0 +1,32 @@
+"""The Django app."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class TrackingConfig(AppConfig):
+    name = "tracking"
+    verbose_name = "Data Flow Tracking"
+    default_auto_field = "django_mongodb_backend.fields.ObjectIdAutoField"
+
+    def ready(self) -> None:
+        from tracking.mongo import checks  # noqa: F401  (registers system checks)
+
+        post_migrate.connect(_sync_roles, sender=self, dispatch_uid="tracking.roles")
+
+
+def _sync_roles(*, plan: list[Any] | None = None, **_: Any) -> None:
+    from django.apps import apps
+    from django.contrib.auth.models import Group, Permission
+    from django.db import connection
+
+    # while migrating only part of the way, the tables of auth may not be there yet
+    tables = {Group._meta.db_table, Permission._meta.db_table}
+    if apps.is_installed("django.contrib.auth") and tables <= set(
+        connection.introspection.table_names()
+    ):
+        from tracking.access.roles import sync_roles
+
+        sync_roles()

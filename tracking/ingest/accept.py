@@ -1,0 +1,216 @@
+"""The one door: posted values in, an outcome for each of them out.
+
+Everything that records passes here: the REST view, the importer. One call appends its valid
+records in batches of at most 1,000; each batch is one MongoDB transaction of the journal
+inserts and the batch's entry in the seal queue, so a record is either recorded and about to
+be sealed, or not there at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tracking import vocabulary as v
+from tracking.core.canonical import canonical, leaf_hash, part_hash
+from tracking.core.record import Problem, Record, read_record
+from tracking.errors import DatabaseUnavailable
+from tracking.ingest.decode import Unreadable
+from tracking.ingest.writer import Batch, append, known_records
+
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """Who posts: the tenant is fixed by the key."""
+
+    tenant: str
+    key: str
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of one posted value. `receipt` is the leaf hash in hex."""
+
+    index: int
+    id: str | None
+    outcome: str
+    receipt: str | None = None
+    errors: Sequence[Problem] = ()
+
+
+@dataclass(slots=True)
+class Answer:
+    """What became of a post, in request order; `refused`: an atomic one that stored nothing."""
+
+    results: list[Result]
+    batches: list[Batch] = field(default_factory=list)
+    refused: bool = False
+
+    def count(self, outcome: str) -> int:
+        return sum(result.outcome == outcome for result in self.results)
+
+
+Item = tuple[Result, Record]
+
+
+def accept(
+    *, producer: Producer, values: Sequence[object], moment: datetime, atomic: bool = False
+) -> Answer:
+    """Record what is valid and new among `values`; never raises for what they hold.
+
+    `atomic`: nothing is recorded unless every value is valid and free of conflict; the caller
+    sees to it that there are at most ATOMIC_RECORDS_MAX.
+
+    Raises DatabaseUnavailable when MongoDB cannot be reached: some batches may then be
+    recorded, and the caller may repeat the whole post, since ids make it idempotent.
+    """
+    answer = Answer([])
+    firsts: dict[str, Item] = {}
+    repeats: list[Item] = []
+    for index, value in enumerate(values):
+        result, record = _check(index, value, moment)
+        answer.results.append(result)
+        if record is None:
+            continue
+        if record.id in firsts:
+            repeats.append((result, record))
+        else:
+            firsts[record.id] = (result, record)
+
+    fresh = list(firsts.values())
+    if atomic:
+        _record_all_or_nothing(producer, fresh, repeats, moment, answer)
+        return answer
+    for start in range(0, len(fresh), v.BATCH_RECORDS_MAX):
+        _record_batch(producer, fresh[start : start + v.BATCH_RECORDS_MAX], moment, answer)
+    if repeats:
+        # An id given twice: what stands in the journal by now decides about the second.
+        _settle(repeats, known_records(producer.tenant, _ids(repeats)))
+    return answer
+
+
+def _check(index: int, value: object, moment: datetime) -> tuple[Result, Record | None]:
+    if isinstance(value, Unreadable):
+        problem = Problem("", value.code, value.message)
+        return Result(index, None, v.INVALID, errors=[problem]), None
+    record = read_record(value, now=moment)
+    if isinstance(record, Record):
+        return Result(index, record.id, v.STORED), record
+    return Result(index, _claimed_id(value), v.INVALID, errors=record), None
+
+
+def _record_batch(producer: Producer, items: list[Item], moment: datetime, answer: Answer) -> None:
+    """Append the new ones of `items`; compare the known ones by content."""
+    for round_ in range(_ROUNDS):
+        if not items or _append(producer, items, moment, answer):
+            return
+        # Some id is known already and nothing was written: settle those, try the rest.
+        known = known_records(producer.tenant, _ids(items))
+        items = _settle(items, known)
+        if not known:
+            _wait_for_rival(round_)
+    raise DatabaseUnavailable(_UNSETTLED)
+
+
+def _record_all_or_nothing(
+    producer: Producer,
+    fresh: list[Item],
+    repeats: list[Item],
+    moment: datetime,
+    answer: Answer,
+) -> None:
+    """Append all of `fresh` in one batch, unless any value of the post is refused."""
+    firsts = {record.id: (result, record) for result, record in fresh}
+    for round_ in range(_ROUNDS):
+        known = known_records(producer.tenant, _ids(fresh)) if fresh else {}
+        new = _settle(fresh, known)
+        new_repeats = _settle(repeats, known)
+        for result, record in new_repeats:
+            if _equal(record, firsts[record.id][1]):
+                result.outcome = v.DUPLICATE
+            else:
+                result.outcome, result.errors = v.CONFLICT, [_CONFLICT]
+        if any(result.outcome in (v.INVALID, v.CONFLICT) for result in answer.results):
+            answer.refused = True
+            for result, _record in (*new, *new_repeats):
+                if result.outcome != v.CONFLICT:
+                    result.outcome, result.errors = v.INVALID, [_REFUSED]
+            return
+        if not new or _append(producer, new, moment, answer):
+            for result, record in new_repeats:
+                result.receipt = firsts[record.id][0].receipt
+            return
+        _wait_for_rival(round_)
+    raise DatabaseUnavailable(_UNSETTLED)
+
+
+def _append(producer: Producer, items: list[Item], moment: datetime, answer: Answer) -> bool:
+    batch = append(producer.tenant, producer.key, [record for _, record in items], moment)
+    if batch is None:
+        return False
+    answer.batches.append(batch)
+    for (result, _record), leaf in zip(items, batch.leaves, strict=True):
+        result.receipt = leaf.hex()
+    return True
+
+
+def _settle(items: list[Item], known: Mapping[str, dict[str, Any]]) -> list[Item]:
+    """Compare with what is recorded; returns the items that are not."""
+    rest = []
+    for result, record in items:
+        stored = known.get(record.id)
+        if stored is None:
+            rest.append((result, record))
+        elif _same_content(stored, record):
+            result.outcome, result.receipt = v.DUPLICATE, leaf_hash(stored).hex()
+        else:
+            result.outcome, result.errors = v.CONFLICT, [_CONFLICT]
+    return rest
+
+
+def _wait_for_rival(round_: int) -> None:
+    # A rival's insert that a majority does not have yet: visible in a moment.
+    time.sleep(0.01 * 2**round_)
+
+
+_ROUNDS = 8
+_UNSETTLED = "The records could not be settled against concurrent posts."
+_CONFLICT = Problem(
+    "/id", "conflict", "This id is recorded with other content; a record never changes."
+)
+_REFUSED = Problem(
+    "", "atomic_refused", "Not recorded: another record of this atomic post was refused."
+)
+# What the server adds; everything else in the header is the producer's content.
+_SERVER_FIELDS = frozenset(
+    "_id v tenant lane recorded_at marks producer batch index salt part_hash part".split()
+)
+
+
+def _ids(items: list[Item]) -> list[str]:
+    return [record.id for _result, record in items]
+
+
+def _equal(one: Record, other: Record) -> bool:
+    # By bytes, as stored records are compared: to Python, true equals 1.
+    return one.header == other.header and canonical(one.part) == canonical(other.part)
+
+
+def _same_content(stored: Mapping[str, Any], record: Record) -> bool:
+    posted = {name: value for name, value in record.header.items() if name != "id"}
+    header = {name: value for name, value in stored.items() if name not in _SERVER_FIELDS}
+    if posted != header:
+        return False
+    salt = stored.get("salt")
+    # Once erased, a record's salt is gone and its part can no longer be compared.
+    return salt is None or part_hash(salt, record.part) == stored["part_hash"]
+
+
+def _claimed_id(value: object) -> str | None:
+    claimed = value.get("id") if isinstance(value, dict) else None
+    if isinstance(claimed, str) and v.ID_PATTERN.fullmatch(claimed):
+        return claimed
+    return None

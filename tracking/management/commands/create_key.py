@@ -1,0 +1,48 @@
+"""`manage.py create_key`: a key for a service; its secret is shown this once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from tracking import clock
+from tracking import vocabulary as v
+from tracking.access.keys import create_key
+from tracking.models import Tenant
+
+
+class Command(BaseCommand):
+    help = "Create an API key and print its secret, once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--tenant", required=True, help="the tenant whose key it is"
+        )
+        parser.add_argument("--name", required=True, help="which service will use it")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=v.SCOPES,
+            required=True,
+            help="may be repeated",
+        )
+        parser.add_argument("--days", type=int, help="expires after this many days")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        tenant = options["tenant"]
+        if not Tenant.objects.filter(pk=tenant).exists():
+            raise CommandError(
+                f"There is no tenant {tenant!r}; create it in the admin."
+            )
+        days = options["days"]
+        if days is not None and days < 1:
+            raise CommandError("--days must be at least 1.")
+        _key, secret = create_key(
+            tenant=tenant,
+            name=options["name"],
+            scopes=sorted(set(options["scope"])),
+            expires_at=clock.now() + timedelta(days=days) if days else None,
+        )
+        self.stdout.write(secret)

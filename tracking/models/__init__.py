@@ -1,0 +1,36 @@
+"""The nouns as Django models: one home per noun, for reading and for the admin.
+
+May import vocabulary, clock, errors, core and mongo. Facts (journal, log) and derived
+documents are written through PyMongo by their own rooms; their models only read.
+"""
+
+from tracking.models.access import ApiKey, Membership, Tenant, User
+from tracking.models.flows import FlowDefinition, FlowStep
+from tracking.models.journal import TransactionBlock
+from tracking.models.ledger import LogSegment, SealQueueEntry
+from tracking.models.transactions import (
+    Cursor,
+    FlowBlock,
+    RefoldRequest,
+    Transaction,
+    TransactionBlockProgress,
+    TransactionProgress,
+)
+
+__all__ = [
+    "ApiKey",
+    "Cursor",
+    "FlowBlock",
+    "FlowDefinition",
+    "FlowStep",
+    "LogSegment",
+    "Membership",
+    "RefoldRequest",
+    "SealQueueEntry",
+    "Tenant",
+    "Transaction",
+    "TransactionBlock",
+    "TransactionBlockProgress",
+    "TransactionProgress",
+    "User",
+]

@@ -1,0 +1,127 @@
+"""Who: tenants, users, memberships, API keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import PermissionsMixin, UserManager
+from django.db import models
+from django_mongodb_backend.queryset import MongoQuerySet
+
+from tracking import clock
+from tracking.models.base import TENANT_MAX, MongoManager, UuidModel, slug_validator
+
+
+class Tenant(models.Model):
+    """A customer of the platform whose data it is; the wall nobody sees over."""
+
+    slug = models.CharField(
+        primary_key=True,
+        max_length=TENANT_MAX,
+        db_column="_id",
+        validators=[slug_validator],
+        help_text="Part of every record's key; it can never change.",
+    )
+    name = models.CharField(max_length=100)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    objects = MongoManager()
+
+    class Meta:
+        db_table = "tenant"
+        ordering = ("slug",)
+
+    def __str__(self) -> str:
+        return self.name or self.slug
+
+
+class AccountManager(UserManager.from_queryset(MongoQuerySet)):
+    """Django's user manager on the backend's query set."""
+
+
+class User(AbstractBaseUser, PermissionsMixin, UuidModel):
+    """Someone who signs in."""
+
+    username = models.CharField(max_length=150, unique=True)
+    full_name = models.CharField(max_length=200, blank=True)
+    email = models.EmailField(blank=True)
+    is_staff = models.BooleanField(
+        "may sign in", default=True, help_text="Whether this account may sign in."
+    )
+    is_active = models.BooleanField(
+        default=True,
+        help_text="Switch off instead of deleting: what they did keeps their name.",
+    )
+    date_joined = models.DateTimeField(default=clock.now, editable=False)
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ()
+
+    objects = AccountManager()
+
+    class Meta:
+        db_table = "user"
+        ordering = ("username",)
+
+    def __str__(self) -> str:
+        return self.username
+
+    def get_full_name(self) -> str:
+        return self.full_name or self.username
+
+    def get_short_name(self) -> str:
+        return self.username
+
+    def natural_key(self) -> tuple[Any, ...]:
+        return (self.username,)
+
+
+class Membership(UuidModel):
+    """This user may see this tenant."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, related_name="memberships"
+    )
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        db_table = "membership"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("user", "tenant"), name="membership_user_tenant"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.tenant_id}"
+
+
+class ApiKey(models.Model):
+    """A service's key: `dft_<prefix>_<secret>`, of which only a hash of the secret is kept."""
+
+    prefix = models.CharField(
+        primary_key=True, max_length=12, db_column="_id", editable=False
+    )
+    secret_hash = models.CharField(max_length=64, editable=False)
+    name = models.CharField(max_length=100, help_text="Which service uses it.")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, related_name="api_keys"
+    )
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = MongoManager()
+
+    class Meta:
+        db_table = "api_key"
+        ordering = ("-created_at",)
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+
+    def __str__(self) -> str:
+        return f"{self.name} (dft_{self.prefix}_…)"

@@ -1,0 +1,53 @@
+"""The log: which record stands where in the one total order."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from tracking.models.immutable import Fact
+from tracking.mongo.indexes import PathIndex
+
+
+class SealQueueEntry(Fact):
+    """A batch that is recorded and not yet sealed: its leaf hashes, 32 bytes each."""
+
+    batch = models.CharField(primary_key=True, max_length=36, db_column="_id")
+    tenant = models.CharField(max_length=40)
+    recorded_at = models.DateTimeField()
+    count = models.IntegerField()
+    leaves = models.BinaryField()
+
+    class Meta:
+        db_table = "seal_queue"
+        base_manager_name = "objects"
+        indexes = (
+            models.Index(fields=("recorded_at", "batch"), name="seal_queue_order"),
+        )
+
+
+class LogSegment(Fact):
+    """A run of the log: `count` leaves from index `start` on, batch after batch.
+
+    `batches` is a list of {"batch", "tenant", "recorded_at", "count"}. Its unique index and
+    the key `start` are the fence: no batch is sealed twice and no place is given twice,
+    however many sealers run.
+    """
+
+    start = models.BigIntegerField(primary_key=True, db_column="_id")
+    count = models.IntegerField()
+    sealed_at = models.DateTimeField()
+    batches = models.JSONField()
+    leaves = models.BinaryField()
+
+    class Meta:
+        db_table = "log_segment"
+        base_manager_name = "objects"
+        ordering = ("start",)
+        indexes = (
+            PathIndex(
+                paths=[("batches.batch", 1)], name="log_segment_batch", unique=True
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.start}–{self.start + self.count - 1}"
