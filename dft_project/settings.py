@@ -8,7 +8,9 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.module_loading import import_string
 
 from tracking.mongo.connection import settings_entry
 
@@ -47,17 +49,22 @@ def secret_key(directory: Path) -> str:
     if given := os.environ.get("DFT_SECRET_KEY"):
         return given
     path = directory / "secret_key"
-    if path.exists():
-        return path.read_text(encoding="ascii").strip()
-    directory.mkdir(parents=True, exist_ok=True)
-    made = secrets.token_urlsafe(64)
     try:
-        with os.fdopen(
-            os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w"
-        ) as file:
+        if path.exists():
+            return path.read_text(encoding="ascii").strip()
+        directory.mkdir(parents=True, exist_ok=True)
+        made = secrets.token_urlsafe(64)
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:  # another process made it at the same moment
+            return path.read_text(encoding="ascii").strip()
+        with os.fdopen(descriptor, "w") as file:
             file.write(made)
-    except FileExistsError:  # another process made it at the same moment
-        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The data directory {directory} cannot be used ({error.strerror}): make it a"
+            " directory that can be written, or name another with DFT_DATA_DIR."
+        ) from error
     return made
 
 
@@ -90,6 +97,8 @@ CSRF_TRUSTED_ORIGINS = env_list("DFT_TRUSTED_ORIGINS", [])
 DFT_HTTPS = env_flag("DFT_HTTPS", DFT_PUBLIC_URL.startswith("https://"))
 SECURE_SSL_REDIRECT = DFT_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if DFT_HTTPS else None
+# Whoever probes a process asks it directly, not through the proxy that ends TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz\Z", r"^readyz\Z"]
 SECURE_HSTS_SECONDS = 31_536_000 if DFT_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = DFT_HTTPS
 SECURE_HSTS_PRELOAD = DFT_HTTPS
@@ -117,7 +126,7 @@ CONTENT_SECURITY_POLICY = {
 # --- Applications ----------------------------------------------------------------------
 INSTALLED_APPS = [
     "tracking",
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # the default one puts its own site in place of ours
     "unfold.contrib.filters",
     "dft_project.apps.MongoAdminConfig",
     "dft_project.apps.MongoAuthConfig",
@@ -214,6 +223,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "tracking.api.problems.drf_exception_handler",
     "UNAUTHENTICATED_USER": None,
+    # Otherwise `?format=` would be read by the framework before we refuse it.
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Data Flow Tracking",
@@ -223,14 +234,50 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "tracking.api.schema.complete",
+    ],
 }
 UNFOLD = {
     "SITE_TITLE": "Data Flow Tracking",
     "SITE_HEADER": "Data Flow Tracking",
     "SITE_SUBHEADER": "The logbook of your data objects",
     "SITE_SYMBOL": "conversion_path",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("tracking/favicon.svg"),
+        }
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": False,
+    "BORDER_RADIUS": "8px",
+    "STYLES": [lambda _request: static("tracking/admin.css")],
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.5% .016 220)",
+            "100": "oklch(94.5% .035 220)",
+            "200": "oklch(89% .065 222)",
+            "300": "oklch(81% .1 225)",
+            "400": "oklch(71% .13 230)",
+            "500": "oklch(61% .14 236)",
+            "600": "oklch(52% .135 240)",
+            "700": "oklch(45% .12 243)",
+            "800": "oklch(39% .1 245)",
+            "900": "oklch(34% .08 247)",
+            "950": "oklch(26% .06 250)",
+        }
+    },
+    "COMMAND": {"search_models": False, "show_history": False},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "show_all_applications": False,
+        "navigation": lambda request: import_string("tracking.admin.navigation.sidebar")(request),
+    },
 }
 
 LOGGING = {

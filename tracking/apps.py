@@ -12,6 +12,7 @@ class TrackingConfig(AppConfig):
     default_auto_field = "django_mongodb_backend.fields.ObjectIdAutoField"
 
     def ready(self) -> None:
+        from tracking.admin import pages  # noqa: F401  (registers them)
         from tracking.mongo import checks  # noqa: F401  (registers system checks)
 
         post_migrate.connect(_sync_roles, sender=self, dispatch_uid="tracking.roles")

@@ -113,6 +113,7 @@ POST_BYTES_MAX: Final = 16 * 1024 * 1024
 BATCH_RECORDS_MAX: Final = 1_000
 ATOMIC_RECORDS_MAX: Final = BATCH_RECORDS_MAX
 DEPTH_MAX: Final = 16
+PROBLEMS_MAX: Final = 20  # named per record; an answer must not outgrow its post by much
 
 # --- The log -----------------------------------------------------------------------------
 SEGMENT_LEAVES: Final = 4_096

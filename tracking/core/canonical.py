@@ -22,6 +22,7 @@ from tracking.clock import iso
 
 VERSION: Final = 1
 SALT_BYTES: Final = 16
+_HEADER: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
 _NOT_HASHED: Final = frozenset(("salt", "part"))
 
 
@@ -37,33 +38,38 @@ def canonical(value: Mapping[str, Any] | list[Any]) -> bytes:
 
 
 def _has_float(value: Any) -> bool:
-    if isinstance(value, float):
-        return True
+    kind = type(value)
+    if kind is str or kind is int or kind is bool:
+        return False
+    if kind is list:
+        return any(_has_float(item) for item in value)
     if isinstance(value, Mapping):
         return any(_has_float(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_has_float(item) for item in value)
-    return False
+    return isinstance(value, float)
 
 
 def part_hash(salt: bytes, part: Mapping[str, Any]) -> bytes:
     """The commitment to the erasable part; the salt keeps a short text from being guessed."""
-    return hashlib.sha256(salt + canonical(part)).digest()
+    # Only an attribute can be a float (core/parts.py): looking there alone is enough.
+    if _has_float([attribute.get("value") for attribute in part.get("attributes", ())]):
+        return hashlib.sha256(salt + canonical(part)).digest()
+    return hashlib.sha256(salt + orjson.dumps(part, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def leaf_input(document: Mapping[str, Any]) -> bytes:
     """The canonical bytes of a stored journal document, as the leaf covers it."""
-    shown: dict[str, Any] = {}
-    for name, value in document.items():
-        if name in _NOT_HASHED:
-            continue
-        if isinstance(value, datetime):
-            aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-            value = iso(aware.astimezone(UTC))
-        elif isinstance(value, bytes):
-            value = value.hex()
-        shown[name] = value
-    return canonical(shown)
+    shown = {name: value for name, value in document.items() if name not in _NOT_HASHED}
+    # No header field is a float, so the fast encoder is the canonical one.
+    return orjson.dumps(shown, default=_spelled, option=_HEADER)
+
+
+def _spelled(value: object) -> str:
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return iso(aware if aware.tzinfo is UTC else aware.astimezone(UTC))
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(f"A journal document holds no {type(value).__name__}.")
 
 
 def leaf_hash(document: Mapping[str, Any]) -> bytes:

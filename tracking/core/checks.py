@@ -152,7 +152,7 @@ class Checks:
             if not isinstance(value, dict):
                 self.bad_type(pointer, value, "an object")
                 return None
-            for name in value.keys() - known:
+            for name in sorted(value.keys() - known)[: v.PROBLEMS_MAX]:
                 self.bad(
                     f"{pointer}{pointer_to(name)}",
                     "unknown_field",
@@ -227,6 +227,22 @@ NUMBER_SENTENCES: Final = {
 
 
 _KINDS: Final[dict[type, str]] = {str: "a string", list: "a list", dict: "an object"}
+
+
+def is_too_deep(value: object) -> bool:
+    """Whether lists and objects stand within each other deeper than DEPTH_MAX levels."""
+    level = [value]
+    for _ in range(v.DEPTH_MAX):
+        nested: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                nested.extend(item.values())
+            elif isinstance(item, list):
+                nested.extend(item)
+        if not nested:
+            return False
+        level = nested
+    return any(isinstance(item, dict | list) for item in level)
 
 
 def kind_of(value: object) -> str:

@@ -2,8 +2,8 @@
 
 Pure and insensitive to order: the same set of records gives the same result, whatever the
 order of arrival. `fold` takes stored journal documents (times all aware or all naive) and
-runs over them twice, so it needs memory for a transaction's blocks and attempts, never for
-its records. The rules are numbered as in the document.
+runs over them twice, so it needs memory for a transaction's blocks, attempts and record ids,
+never for its records. The rules are numbered as in the document.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ from tracking.core.rules import (
 __all__ = ["Attempt", "Block", "Definition", "Lifetime", "Step", "fold", "record_id"]
 
 _MS: Final = timedelta(milliseconds=1)
-_EXACT: Final = Context(prec=34)
+# Wide enough for any number of records: a rounded sum would depend on their order.
+_EXACT: Final = Context(prec=60)
 
 
 @dataclass(slots=True)
@@ -112,10 +113,15 @@ def fold(
     again = records if callable(records) else lambda: records
     withdrawn, warnings = _withdrawn(again())
     gathered = _Gathering()
+    seen: set[str] = set()
     for document in again():
-        gathered.count += 1
-        if record_id(document) not in withdrawn:
+        name = record_id(document)
+        if name in seen:
+            continue
+        seen.add(name)
+        if name not in withdrawn:
             gathered.take(document)
+    gathered.count = len(seen)
     return gathered.conclude(withdrawn, warnings, definitions)
 
 

@@ -19,10 +19,10 @@ from tracking.core.checks import (
     pointer_to,
 )
 
-_AMOUNT: Final = re.compile(
+AMOUNT: Final = re.compile(
     rf"-?(0|[1-9]\d{{0,{v.AMOUNT_DIGITS[0] - 1}}})(\.\d{{1,{v.AMOUNT_DIGITS[1]}}})?", re.ASCII
 )
-_QUANTITY: Final = re.compile(
+QUANTITY: Final = re.compile(
     rf"(0|[1-9]\d{{0,{v.QUANTITY_DIGITS[0] - 1}}})(\.\d{{1,{v.QUANTITY_DIGITS[1]}}})?", re.ASCII
 )
 
@@ -84,11 +84,11 @@ class PartChecks(Checks):
         return sorted(good)
 
     def attributes(self, pointer: str, value: Any) -> list[dict[str, Any]] | None:
+        before = len(self.problems)
         names = self.names(pointer, value, v.ATTRIBUTES_MAX, v.ATTRIBUTE_NAME_MAX)
         if names is None:
             return None
         kept = []
-        before = len(self.problems)
         for name in names:
             where = f"{pointer}{pointer_to(name)}"
             given = value[name]
@@ -193,7 +193,7 @@ class PartChecks(Checks):
             if "." in text:
                 text = text.rstrip("0").rstrip(".")
             text = "0" if text in ("-0", "") else text
-        if not _QUANTITY.fullmatch(text):
+        if not QUANTITY.fullmatch(text):
             negative = re.fullmatch(r"-\d+(\.\d+)?", text)
             code, sentence = (
                 ("negative", "Must not be negative.")
@@ -214,7 +214,7 @@ class PartChecks(Checks):
         if given is None or not {"amount", "currency"} <= given.keys():
             return None
         amount = self.string(f"{pointer}/amount", given["amount"])
-        if amount is not None and not _AMOUNT.fullmatch(amount):
+        if amount is not None and not AMOUNT.fullmatch(amount):
             self.bad(
                 f"{pointer}/amount",
                 "bad_decimal",

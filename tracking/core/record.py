@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from tracking import vocabulary as v
-from tracking.core.checks import BadNumber, Problem, kind_of, pointer_to, shown
+from tracking.core.checks import BadNumber, Problem, is_too_deep, kind_of, pointer_to, shown
 from tracking.core.parts import PartChecks
 
 __all__ = ["BadNumber", "Problem", "Record", "default_transaction", "lane_of", "read_record"]
@@ -57,7 +57,9 @@ def lane_of(tenant: str, transaction: str) -> int:
 def read_record(wire: object, *, now: datetime) -> Record | list[Problem]:
     """Check one decoded JSON value against the contract; `now` bounds future times."""
     if not isinstance(wire, dict):
-        problems = [Problem("", "bad_type", f"A record must be a JSON object, not {_kind(wire)}.")]
+        problems = [
+            Problem("", "bad_type", f"A record must be a JSON object, not {kind_of(wire)}.")
+        ]
     else:
         reader = _Reader(wire, now)
         record = reader.read()
@@ -65,9 +67,9 @@ def read_record(wire: object, *, now: datetime) -> Record | list[Problem]:
             return record
         problems = reader.problems
     # No valid record comes near the limit, so only the invalid ones are measured.
-    if _is_too_deep(wire):
+    if is_too_deep(wire):
         return [Problem("", "too_deep", f"Nested deeper than {v.DEPTH_MAX} levels.")]
-    return problems
+    return problems[: v.PROBLEMS_MAX]
 
 
 class _Reader(PartChecks):
@@ -85,7 +87,7 @@ class _Reader(PartChecks):
 
     def read(self) -> Record | None:
         wire, header = self.wire, self.header
-        for name in wire.keys() - _FIELDS:
+        for name in sorted(wire.keys() - _FIELDS)[: v.PROBLEMS_MAX]:
             self.bad(
                 pointer_to(name),
                 "unknown_field",

@@ -16,6 +16,7 @@ from typing import Any
 
 from tracking import vocabulary as v
 from tracking.core.canonical import canonical, leaf_hash, part_hash
+from tracking.core.fast import read_usual
 from tracking.core.record import Problem, Record, read_record
 from tracking.errors import DatabaseUnavailable
 from tracking.ingest.decode import Unreadable
@@ -96,7 +97,7 @@ def _check(index: int, value: object, moment: datetime) -> tuple[Result, Record 
     if isinstance(value, Unreadable):
         problem = Problem("", value.code, value.message)
         return Result(index, None, v.INVALID, errors=[problem]), None
-    record = read_record(value, now=moment)
+    record = read_usual(value, moment) or read_record(value, now=moment)
     if isinstance(record, Record):
         return Result(index, record.id, v.STORED), record
     return Result(index, _claimed_id(value), v.INVALID, errors=record), None

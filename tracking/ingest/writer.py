@@ -19,6 +19,7 @@ from tracking import vocabulary as v
 from tracking.core import merkle
 from tracking.core.canonical import SALT_BYTES, VERSION, leaf_hash, part_hash
 from tracking.core.record import Record, lane_of
+from tracking.errors import WriteRefused
 from tracking.mongo.connection import available, collection, run_transaction
 
 JOURNAL = "journal"
@@ -42,7 +43,8 @@ def append(tenant: str, key: str, records: list[Record], moment: datetime) -> Ba
     """Append all of `records`, or, where one of their ids is known, none: then None."""
     batch = clock.uuid7(moment)
     documents = [
-        _document(record, tenant, key, batch, index, moment) for index, record in enumerate(records)
+        journal_document(record, tenant, key, batch, index, moment)
+        for index, record in enumerate(records)
     ]
     leaves = [leaf_hash(document) for document in documents]
     entry = {
@@ -65,7 +67,9 @@ def append(tenant: str, key: str, records: list[Record], moment: datetime) -> Ba
         details = error.details or {}
         if all(e.get("code") == _DUPLICATE_KEY for e in details.get("writeErrors", ())):
             return None
-        raise
+        # The driver's own error quotes the documents, which no log may hold.
+        codes = sorted({str(e.get("code")) for e in details.get("writeErrors", ())})
+        raise WriteRefused(f"MongoDB refused the batch: {', '.join(codes)}.") from None
     return Batch(batch, moment, merkle.root_hash(leaves).hex(), leaves)
 
 
@@ -77,9 +81,10 @@ def known_records(tenant: str, ids: list[str]) -> dict[str, dict[str, Any]]:
     return {document["_id"].partition("/")[2]: document for document in found}
 
 
-def _document(
+def journal_document(
     record: Record, tenant: str, key: str, batch: str, index: int, moment: datetime
 ) -> dict[str, Any]:
+    """The document to store: the record and what the server adds, with a fresh salt."""
     header = dict(record.header)
     document: dict[str, Any] = {
         "_id": f"{tenant}/{header.pop('id')}",

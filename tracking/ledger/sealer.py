@@ -12,25 +12,24 @@ import logging
 import threading
 from typing import Any
 
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError
 
 from tracking import clock
 from tracking import vocabulary as v
-from tracking.mongo.connection import collection
+from tracking.mongo.connection import collection, is_unavailable
 
 logger = logging.getLogger(__name__)
 
 SEAL_QUEUE = "seal_queue"
 LOG_SEGMENT = "log_segment"
 _IDLE_SECONDS = 0.1
+_LONGEST_PAUSE = 5.0
 _ENTRIES = 1_000
 
 
 def log_size() -> int:
     """The number of leaves in the log."""
-    last = collection(LOG_SEGMENT).find_one(
-        {}, projection={"count": 1}, sort=[("_id", -1)]
-    )
+    last = collection(LOG_SEGMENT).find_one({}, projection={"count": 1}, sort=[("_id", -1)])
     return int(last["_id"] + last["count"]) if last else 0
 
 
@@ -99,9 +98,13 @@ def seal_until(stop: threading.Event) -> None:
         try:
             sealed = seal_once()
             pause = _IDLE_SECONDS
-        except PyMongoError as error:
+        except Exception as error:
             sealed = 0
-            pause = min(pause * 2, 5.0)
-            logger.warning("sealing waits for MongoDB: %s", type(error).__name__)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            if is_unavailable(error):
+                logger.warning("sealing waits for MongoDB: %s", type(error).__name__)
+            else:
+                # A sealer that ended would be missed by nobody until somebody read the lag.
+                logger.exception("sealing failed and tries again")
         if not sealed:
             stop.wait(pause)

@@ -361,27 +361,27 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='transaction',
-            index=models.Index(fields=['tenant', 'flow', 'status', '-updated_at'], name='flow_status'),
+            index=models.Index(fields=['tenant', 'flow', 'status', '-updated_at', '-key'], name='flow_status'),
         ),
         migrations.AddIndex(
             model_name='transaction',
-            index=models.Index(fields=['tenant', 'object_id'], name='object'),
+            index=models.Index(fields=['tenant', 'object_id', '-updated_at', '-key'], name='object'),
         ),
         migrations.AddIndex(
             model_name='transaction',
-            index=models.Index(fields=['tenant', 'error_type', '-updated_at'], name='error'),
+            index=models.Index(fields=['tenant', 'error_type', '-updated_at', '-key'], name='error'),
         ),
         migrations.AddIndex(
             model_name='transaction',
-            index=tracking.mongo.indexes.PathIndex(name='reference', paths=[('tenant', 1), ('references.value', 1)]),
+            index=tracking.mongo.indexes.PathIndex(name='reference', paths=[('tenant', 1), ('references.value', 1), ('updated_at', -1), ('key', -1)]),
         ),
         migrations.AddIndex(
             model_name='transaction',
-            index=tracking.mongo.indexes.PathIndex(name='parent', paths=[('tenant', 1), ('parents', 1)]),
+            index=tracking.mongo.indexes.PathIndex(name='parent', paths=[('tenant', 1), ('parents', 1), ('updated_at', -1), ('key', -1)]),
         ),
         migrations.AddIndex(
             model_name='transactionblock',
-            index=models.Index(fields=['tenant', 'transaction', 'occurred_at'], name='transaction'),
+            index=models.Index(fields=['tenant', 'transaction', 'occurred_at', 'key'], name='transaction'),
         ),
         migrations.AddIndex(
             model_name='transactionblock',
@@ -393,10 +393,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='transactionblockprogress',
-            index=models.Index(fields=['tenant', 'flow', 'block', 'status', '-updated_at'], name='block_status'),
+            index=models.Index(fields=['tenant', 'block', 'flow', 'status', '-updated_at', '-key'], name='block_status'),
         ),
         migrations.AddIndex(
             model_name='transactionblockprogress',
-            index=models.Index(fields=['tenant', 'status', '-updated_at'], name='block_by_status'),
+            index=models.Index(fields=['tenant', 'status', '-updated_at', '-key'], name='block_by_status'),
         ),
     ]

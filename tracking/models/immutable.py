@@ -56,7 +56,9 @@ def read_only(sentence: str) -> tuple[type[models.Model], type[models.Manager]]:
     """An abstract model and its manager whose every writing verb raises with `sentence`."""
 
     class ReadOnlyQuerySet(MongoQuerySet):
-        def raw_aggregate(self, pipeline: Sequence[dict[str, Any]], *args: Any, **kwargs: Any) -> Any:
+        def raw_aggregate(
+            self, pipeline: Sequence[dict[str, Any]], *args: Any, **kwargs: Any
+        ) -> Any:
             if any(stage.keys() & _WRITING_STAGES for stage in pipeline):
                 raise ImmutableRecord(sentence)
             return super().raw_aggregate(pipeline, *args, **kwargs)

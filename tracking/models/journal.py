@@ -66,12 +66,10 @@ class TransactionBlock(Fact):
         indexes = (
             # A transaction's records: its page, the follower.
             models.Index(
-                fields=("tenant", "transaction", "occurred_at"), name="transaction"
+                fields=("tenant", "transaction", "occurred_at", "key"), name="transaction"
             ),
             # A batch's records in the order of the log (follower), a tenant's by record time.
-            models.Index(
-                fields=("tenant", "recorded_at", "batch", "index"), name="recorded"
-            ),
+            models.Index(fields=("tenant", "recorded_at", "batch", "index"), name="recorded"),
         )
 
     def __str__(self) -> str:
@@ -88,9 +86,7 @@ class TransactionBlock(Fact):
         for field in self._meta.concrete_fields:
             value = getattr(self, field.attname)
             if value is not None:
-                found[field.column] = (
-                    bytes(value) if isinstance(value, memoryview) else value
-                )
+                found[field.column] = bytes(value) if isinstance(value, memoryview) else value
         return found
 
     @property

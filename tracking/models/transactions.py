@@ -11,6 +11,8 @@ from tracking.models.immutable import Derived
 from tracking.models.journal import words
 from tracking.mongo.indexes import PathIndex
 
+# Every list is sorted so; an index that ends in it serves a page without sorting.
+_LATEST = (("updated_at", -1), ("key", -1))
 _STATE = {"max_length": 10, "choices": words(v.PROGRESS_STATES)}
 
 
@@ -86,16 +88,14 @@ class Transaction(Derived):
         ordering = ("-updated_at", "-key")
         indexes = (
             models.Index(fields=("tenant", "-updated_at", "-key"), name="updated"),
+            models.Index(fields=("tenant", "status", "-updated_at", "-key"), name="status"),
             models.Index(
-                fields=("tenant", "status", "-updated_at", "-key"), name="status"
+                fields=("tenant", "flow", "status", "-updated_at", "-key"), name="flow_status"
             ),
-            models.Index(
-                fields=("tenant", "flow", "status", "-updated_at"), name="flow_status"
-            ),
-            models.Index(fields=("tenant", "object_id"), name="object"),
-            models.Index(fields=("tenant", "error_type", "-updated_at"), name="error"),
-            PathIndex(paths=[("tenant", 1), ("references.value", 1)], name="reference"),
-            PathIndex(paths=[("tenant", 1), ("parents", 1)], name="parent"),
+            models.Index(fields=("tenant", "object_id", "-updated_at", "-key"), name="object"),
+            models.Index(fields=("tenant", "error_type", "-updated_at", "-key"), name="error"),
+            PathIndex(paths=[("tenant", 1), ("references.value", 1), *_LATEST], name="reference"),
+            PathIndex(paths=[("tenant", 1), ("parents", 1), *_LATEST], name="parent"),
         )
 
     def __str__(self) -> str:
@@ -115,9 +115,7 @@ class TransactionProgress(Transaction):
 class TransactionBlockProgress(Derived):
     """What became of one block of a transaction."""
 
-    key = models.CharField(
-        primary_key=True, max_length=KEY_MAX + 1 + v.NAME_MAX, db_column="_id"
-    )
+    key = models.CharField(primary_key=True, max_length=KEY_MAX + 1 + v.NAME_MAX, db_column="_id")
     tenant = models.ForeignKey(
         Tenant,
         on_delete=models.PROTECT,
@@ -164,15 +162,13 @@ class TransactionBlockProgress(Derived):
         verbose_name = "block progress"
         verbose_name_plural = "block progress"
         indexes = (
+            models.Index(fields=("tenant", "-updated_at", "-key"), name="block_updated"),
             models.Index(
-                fields=("tenant", "-updated_at", "-key"), name="block_updated"
-            ),
-            models.Index(
-                fields=("tenant", "flow", "block", "status", "-updated_at"),
+                fields=("tenant", "block", "flow", "status", "-updated_at", "-key"),
                 name="block_status",
             ),
             models.Index(
-                fields=("tenant", "status", "-updated_at"), name="block_by_status"
+                fields=("tenant", "status", "-updated_at", "-key"), name="block_by_status"
             ),
         )
 
@@ -183,9 +179,7 @@ class TransactionBlockProgress(Derived):
 class FlowBlock(Derived):
     """How often delivered transactions of a flow passed a block: the learned path."""
 
-    key = models.CharField(
-        primary_key=True, max_length=40 + 13 + 2 * v.NAME_MAX, db_column="_id"
-    )
+    key = models.CharField(primary_key=True, max_length=40 + 13 + 2 * v.NAME_MAX, db_column="_id")
     tenant = models.CharField(max_length=40)
     flow = models.CharField(max_length=v.NAME_MAX)
     block = models.CharField(max_length=v.NAME_MAX)
@@ -196,9 +190,7 @@ class FlowBlock(Derived):
     class Meta:
         db_table = "flow_block"
         base_manager_name = "objects"
-        indexes = (
-            models.Index(fields=("tenant", "flow", "-transactions"), name="flow_block"),
-        )
+        indexes = (models.Index(fields=("tenant", "flow", "-transactions"), name="flow_block"),)
 
 
 class Cursor(Derived):

@@ -15,9 +15,7 @@ def definitions_of(tenant: str) -> Finder:
     """The tenant's definitions as they are now: flow → its versions."""
     rows = list(FlowDefinition.objects.filter(tenant_id=tenant))
     steps: dict[object, list[Step]] = {row.pk: [] for row in rows}
-    for step in FlowStep.objects.filter(definition_id__in=list(steps)).order_by(
-        "position"
-    ):
+    for step in FlowStep.objects.filter(definition_id__in=list(steps)).order_by("position"):
         steps[step.definition_id].append(
             Step(
                 block=step.block,

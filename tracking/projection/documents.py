@@ -56,13 +56,9 @@ def transaction_document(tenant: str, lifetime: Lifetime) -> Document:
             "reason": current.reason if lifetime.status != v.IN_TRANSIT else None,
             "error_block": error.name if error else None,
             "error_type": exception.get("type"),
-            "error_message": _cut(
-                exception.get("message") or (error.reason if error else None)
-            ),
+            "error_message": _cut(exception.get("message") or (error.reason if error else None)),
             "error_record": _error_record(error),
-            "references": [
-                {"name": name, "value": value} for name, value in lifetime.references
-            ],
+            "references": [{"name": name, "value": value} for name, value in lifetime.references],
             "parents": lifetime.parents,
             "usage": _usage(lifetime.usage),
             "costs": _costs(lifetime.costs),
@@ -85,14 +81,8 @@ def transaction_document(tenant: str, lifetime: Lifetime) -> Document:
 
 def block_documents(tenant: str, lifetime: Lifetime) -> list[Document]:
     """One `block_progress` document for each block of the transaction."""
-    expected = (
-        {step.block for step in lifetime.definition.steps}
-        if lifetime.definition
-        else None
-    )
-    return [
-        _block_document(tenant, lifetime, block, expected) for block in lifetime.blocks
-    ]
+    expected = {step.block for step in lifetime.definition.steps} if lifetime.definition else None
+    return [_block_document(tenant, lifetime, block, expected) for block in lifetime.blocks]
 
 
 def _block_document(

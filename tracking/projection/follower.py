@@ -13,6 +13,7 @@ repeats the step. No clock, lease or change stream matters for what comes out.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.db import DatabaseError
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
@@ -27,7 +29,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from tracking import clock
 from tracking.core.lifetime import Lifetime, fold
 from tracking.errors import DatabaseUnavailable
-from tracking.mongo.connection import collection, run_transaction
+from tracking.mongo.connection import collection, is_unavailable, run_transaction
 from tracking.projection import journal
 from tracking.projection.definitions import definitions_of
 from tracking.projection.documents import transaction_key
@@ -40,7 +42,9 @@ logger = logging.getLogger(__name__)
 STEP_LEAVES = 2_000
 REFOLD_TRANSACTIONS = 500
 LEASE = timedelta(seconds=10)
+LONGEST_LEASE = timedelta(seconds=160)
 IDLE_SECONDS = 0.1
+LONGEST_PAUSE = 5.0
 # A transaction with more records than this is derived again at most once in DEFER, not at
 # each step: a producer that posts everything under one id must not stop everyone else.
 HUGE = 20_000
@@ -66,6 +70,7 @@ class Follower:
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
+        self.lease = LEASE
 
     def step(self) -> int:
         """Derive the next leaves of the log, or a due request; 0 when idle or not leading."""
@@ -77,6 +82,8 @@ class Follower:
                 return self._drop_some(lead)
             return self._next_leaves(lead) or self._next_request(lead)
         except LostLead:
+            # Followers whose steps outlast the lease would overtake each other for ever.
+            self.lease = min(self.lease * 2, LONGEST_LEASE)
             logger.info("another follower took the lead")
             return 0
 
@@ -89,7 +96,7 @@ class Follower:
         mine = {"_id": CURSOR_NAME, "owner": self.owner}
         renewed = cursors.find_one_and_update(
             mine,
-            {"$set": {"leased_until": now + LEASE}},
+            {"$set": {"leased_until": now + self.lease}},
             return_document=ReturnDocument.AFTER,
         )
         if renewed is None:
@@ -99,7 +106,7 @@ class Follower:
             renewed = cursors.find_one_and_update(
                 open_to,
                 {
-                    "$set": {"owner": self.owner, "leased_until": now + LEASE},
+                    "$set": {"owner": self.owner, "leased_until": now + self.lease},
                     "$inc": {"epoch": 1},
                 },
                 return_document=ReturnDocument.AFTER,
@@ -113,7 +120,7 @@ class Follower:
                 "owner": self.owner,
                 "epoch": 1,
                 "round": 0,
-                "leased_until": now + LEASE,
+                "leased_until": now + self.lease,
             }
             try:
                 cursors.insert_one(renewed)
@@ -188,9 +195,7 @@ class Follower:
             .sort("_id", 1)
             .limit(REFOLD_TRANSACTIONS)
         )
-        self._derive(
-            tenant, [row["transaction"] for row in rows], change, defer_huge=False
-        )
+        self._derive(tenant, [row["transaction"] for row in rows], change, defer_huge=False)
         if len(rows) < REFOLD_TRANSACTIONS:
             change.drop(REFOLD, request["_id"])
         else:
@@ -199,7 +204,9 @@ class Follower:
         return max(1, len(rows))
 
     def _defer(self, tenant: str, transaction: str, change: Change) -> None:
-        key = f"tx:{transaction_key(tenant, transaction)}"[:80]
+        # hashed, because a key cut short would stand for two transactions
+        whole = transaction_key(tenant, transaction).encode()
+        key = f"tx:{hashlib.sha256(whole).hexdigest()}"
         if collection(REFOLD).find_one({"_id": key}, {"_id": 1}) is None:
             change.add(
                 REFOLD,
@@ -223,17 +230,14 @@ class Follower:
     ) -> list[str]:
         """Put what differs into `change`; returns the transactions too large for a step."""
         stored = stored_of(tenant, transactions)
-        huge = [
-            transaction
-            for transaction in transactions
-            if records_kept(stored, tenant, transaction) > HUGE
-        ]
-        small = [
-            transaction for transaction in transactions if transaction not in set(huge)
-        ]
-        for lifetime in _lifetimes(tenant, small, [] if defer_huge else huge):
+        huge = (
+            [name for name in transactions if records_kept(stored, tenant, name) > HUGE]
+            if defer_huge
+            else []
+        )
+        for lifetime in _lifetimes(tenant, sorted(set(transactions) - set(huge))):
             change.compare(tenant, lifetime, stored)
-        return huge if defer_huge else []
+        return huge
 
     # --- 4. write ------------------------------------------------------------------------------
 
@@ -253,16 +257,10 @@ class Follower:
         run_transaction(write, seconds=50)
 
 
-def _lifetimes(tenant: str, small: list[str], huge: list[str]) -> Iterator[Lifetime]:
+def _lifetimes(tenant: str, transactions: list[str]) -> Iterator[Lifetime]:
     definitions = definitions_of(tenant)
-    for _transaction, records in journal.records_by_transaction(tenant, small):
+    for _tenant, _name, records in journal.records_by_transaction(tenant, transactions):
         yield fold(records, definitions)
-    for transaction in huge:
-
-        def again(name: str = transaction) -> Iterator[dict[str, Any]]:
-            return journal.records_of(tenant, name)
-
-        yield fold(again, definitions)
 
 
 def follow_until(stop: threading.Event, owner: str) -> None:
@@ -273,13 +271,17 @@ def follow_until(stop: threading.Event, owner: str) -> None:
         try:
             done = follower.step()
             pause = IDLE_SECONDS
-        except (PyMongoError, DatabaseUnavailable) as error:
+        except Exception as error:
             done = 0
-            pause = min(pause * 2, 5.0)
-            logger.warning("following waits for MongoDB: %s", type(error).__name__)
+            pause = min(pause * 2, LONGEST_PAUSE)
+            if isinstance(error, DatabaseUnavailable) or is_unavailable(error):
+                logger.warning("following waits for MongoDB: %s", type(error).__name__)
+            else:
+                # Ending would take the web workers along (running/supervisor.py); the lag tells.
+                logger.exception("following failed and tries again")
         if not done:
             stop.wait(pause)
     try:
         follower.resign()
-    except PyMongoError:
+    except (PyMongoError, DatabaseError):
         logger.info("the lead runs out by itself")

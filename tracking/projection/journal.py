@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import groupby, islice
 from typing import Any
 
 from tracking.mongo.connection import collection
 
 JOURNAL = "journal"
+# A transaction's records are held in memory up to this many, and read twice beyond it.
+HELD = 20_000
+
+Document = dict[str, Any]
+Records = list[Document] | Callable[[], Iterator[Document]]
 
 # What no derived field needs, and what makes a record large.
 _LEFT_OUT = {
@@ -36,38 +42,32 @@ def touched(batches: Iterable[dict[str, Any]]) -> dict[str, set[str]]:
             "recorded_at": {"$in": sorted({batch["recorded_at"] for batch in its})},
             "batch": {"$in": [batch["batch"] for batch in its]},
         }
-        rows = collection(JOURNAL).find(
-            query, {"_id": 0, "transaction": 1}, batch_size=5_000
-        )
+        rows = collection(JOURNAL).find(query, {"_id": 0, "transaction": 1}, batch_size=5_000)
         found[tenant] = {row["transaction"] for row in rows}
     return found
 
 
-def records_of(
-    tenant: str, transaction: str, *, limit: int = 0
-) -> Iterator[dict[str, Any]]:
+def records_of(tenant: str, transaction: str, *, limit: int = 0) -> Iterator[dict[str, Any]]:
     """One transaction's records by event time, without their large fields."""
     query = {"tenant": tenant, "transaction": transaction}
-    return iter(
-        collection(JOURNAL).find(query, _LEFT_OUT).sort("occurred_at", 1).limit(limit)
-    )
+    return iter(collection(JOURNAL).find(query, _LEFT_OUT).sort("occurred_at", 1).limit(limit))
 
 
 def records_by_transaction(
     tenant: str, transactions: list[str]
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The records of each of `transactions`, one transaction after the other."""
-    query = {"tenant": tenant, "transaction": {"$in": transactions}}
-    rows = (
-        collection(JOURNAL)
-        .find(query, _LEFT_OUT, batch_size=5_000)
-        .sort([("tenant", 1), ("transaction", 1), ("occurred_at", 1)])
-    )
-    for transaction, group in groupby(rows, key=lambda row: str(row["transaction"])):
-        yield transaction, list(group)
+) -> Iterator[tuple[str, str, Records]]:
+    """Tenant, name and records of each of `transactions`, one after the other."""
+    return _grouped({"tenant": tenant, "transaction": {"$in": transactions}})
 
 
-def all_records() -> Iterator[dict[str, Any]]:
+def all_records() -> Iterator[tuple[str, str, Records]]:
     """The whole journal, transaction after transaction."""
+    return _grouped({})
+
+
+def _grouped(query: dict[str, Any]) -> Iterator[tuple[str, str, Records]]:
     order = [("tenant", 1), ("transaction", 1), ("occurred_at", 1)]
-    return iter(collection(JOURNAL).find({}, _LEFT_OUT, batch_size=5_000).sort(order))
+    rows = collection(JOURNAL).find(query, _LEFT_OUT, batch_size=5_000).sort(order)
+    for (tenant, name), group in groupby(rows, key=lambda row: (row["tenant"], row["transaction"])):
+        held = list(islice(group, HELD + 1))
+        yield tenant, name, held if len(held) <= HELD else partial(records_of, tenant, name)

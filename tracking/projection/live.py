@@ -27,6 +27,4 @@ def lifetime_of(tenant: str, transaction: str) -> Live | None:
     if not records:
         return None
     kept = records[:RECORDS_MAX]
-    return Live(
-        fold(kept, definitions_of(tenant)), len(kept), len(records) > RECORDS_MAX
-    )
+    return Live(fold(kept, definitions_of(tenant)), len(kept), len(records) > RECORDS_MAX)

@@ -29,9 +29,7 @@ def next_batches(leaf: int, *, least: int) -> list[dict[str, Any]]:
         return []
     found: list[dict[str, Any]] = []
     held = 0
-    rows = segments.find(
-        {"_id": {"$gte": holding["_id"]}}, {"leaves": 0}, batch_size=16
-    )
+    rows = segments.find({"_id": {"$gte": holding["_id"]}}, {"leaves": 0}, batch_size=16)
     for segment in rows.sort("_id", 1):
         at = segment["_id"]
         for batch in segment["batches"]:

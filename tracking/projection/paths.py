@@ -14,9 +14,7 @@ from tracking import vocabulary as v
 from tracking.core.lifetime import Step
 from tracking.models import FlowBlock
 
-_SHARE = (
-    2  # a block belongs to the path when one in two delivered transactions passed it
-)
+_SHARE = 2  # a block belongs to the path when one in two delivered transactions passed it
 _READ = 500
 
 Place = tuple[str, str, str, str]  # tenant, flow, block, stage
@@ -43,16 +41,12 @@ def place_key(place: Place) -> str:
 def learned_path(tenant: str, flow: str) -> list[Step]:
     """The usual blocks of a flow in their usual order; empty while nothing was delivered."""
     rows = list(
-        FlowBlock.objects.filter(tenant=tenant, flow=flow).order_by("-transactions")[
-            :_READ
-        ]
+        FlowBlock.objects.filter(tenant=tenant, flow=flow).order_by("-transactions")[:_READ]
     )
     by_block: dict[str, list[FlowBlock]] = {}
     for row in rows:
         by_block.setdefault(row.block, []).append(row)
-    passed = {
-        block: sum(row.transactions for row in its) for block, its in by_block.items()
-    }
+    passed = {block: sum(row.transactions for row in its) for block, its in by_block.items()}
     most = max(passed.values(), default=0)
     usual = []
     for block, its in by_block.items():

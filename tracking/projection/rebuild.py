@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
 from tracking.core.lifetime import fold
 from tracking.mongo.connection import collection
 from tracking.projection.definitions import Finder, definitions_of
-from tracking.projection.documents import transaction_key
+from tracking.projection.documents import transaction_document, transaction_key
 from tracking.projection.follower import Follower
-from tracking.projection.journal import JOURNAL, all_records
+from tracking.projection.journal import HELD, JOURNAL, Records, all_records
 from tracking.projection.log import CURSOR, CURSOR_NAME, log_size
 from tracking.projection.paths import Place, contribution, place_key
-from tracking.projection.store import FLOW_BLOCK, TRANSACTION, Change, stored_of
+from tracking.projection.store import BLOCK_PROGRESS, FLOW_BLOCK, TRANSACTION, Change, stored_of
 
 Progress = Callable[[int, int], None]
 _GROUP = 500
+_PAUSE_SECONDS = 0.05
 
 
 def rebuild(owner: str, progress: Progress) -> int:
@@ -31,7 +32,8 @@ def rebuild(owner: str, progress: Progress) -> int:
     follower.start_over()
     size = log_size()
     while True:
-        follower.step()
+        if not follower.step():
+            time.sleep(_PAUSE_SECONDS)  # another follower leads
         cursor = collection(CURSOR).find_one({"_id": CURSOR_NAME})
         leaf = int(cursor["leaf"]) if cursor else 0
         progress(leaf, size)
@@ -42,7 +44,10 @@ def rebuild(owner: str, progress: Progress) -> int:
 
 @dataclass(slots=True)
 class Comparison:
-    """What `compare` found: keys of transactions, and of learned path entries, that differ."""
+    """What `compare` found: keys of transactions, and of learned path entries, that differ.
+
+    `orphans` are transactions, and blocks, that the journal knows nothing of.
+    """
 
     transactions: int = 0
     differing: list[str] = field(default_factory=list)
@@ -67,47 +72,53 @@ def compare(progress: Progress) -> Comparison:
         finder = finders.setdefault(tenant, definitions_of(tenant))
         stored = stored_of(tenant, [name for name, _records in group])
         for name, records in group:
-            change = Change()
-            if change.compare(tenant, fold(records, finder), stored):
+            lifetime = fold(records, finder)
+            if Change().compare(tenant, lifetime, stored):
                 found.differing.append(transaction_key(tenant, name))
-            kept = stored.transactions.get(transaction_key(tenant, name))
-            learned.update(contribution(kept[0] if kept else None))
+            learned.update(contribution(transaction_document(tenant, lifetime)))
             found.transactions += 1
         progress(found.transactions, total)
-    found.orphans = [
-        row["_id"]
-        for row in collection(TRANSACTION).find({}, {"tenant": 1, "transaction": 1})
-        if collection(JOURNAL).find_one(
-            {"tenant": row["tenant"], "transaction": row["transaction"]}, {"_id": 1}
-        )
-        is None
-    ]
+    found.orphans = [*_orphaned_transactions(), *_orphaned_blocks()]
     found.learned = _learned_differences(learned)
     return found
 
 
-def _groups() -> Iterator[tuple[str, list[tuple[str, list[dict[str, Any]]]]]]:
-    group: list[tuple[str, list[dict[str, Any]]]] = []
+def _groups() -> Iterator[tuple[str, list[tuple[str, Records]]]]:
+    group: list[tuple[str, Records]] = []
+    held = 0
     at: str | None = None
-    by_transaction = groupby(
-        all_records(), key=lambda row: (row["tenant"], row["transaction"])
-    )
-    for (tenant, name), records in by_transaction:
-        if at is not None and (tenant != at or len(group) >= _GROUP):
+    for tenant, name, records in all_records():
+        if at is not None and (tenant != at or len(group) >= _GROUP or held >= HELD):
             yield at, group
-            group = []
+            group, held = [], 0
         at = tenant
-        group.append((name, list(records)))
+        group.append((name, records))
+        held += len(records) if isinstance(records, list) else 0
     if at is not None:
         yield at, group
+
+
+def _orphaned_transactions() -> Iterator[str]:
+    """Keys of transactions that no record names. By their keys alone: the rest may be anything."""
+    for row in collection(TRANSACTION).find({}, {"_id": 1}):
+        tenant, _slash, name = row["_id"].partition("/")
+        records = {"tenant": tenant, "transaction": name}
+        if collection(JOURNAL).find_one(records, {"_id": 1}) is None:
+            yield row["_id"]
+
+
+def _orphaned_blocks() -> Iterator[str]:
+    """Keys of blocks whose transaction is not there."""
+    blocks = collection(BLOCK_PROGRESS).find({}, {"transaction": 1}, batch_size=5_000)
+    for key, group in groupby(blocks.sort("transaction", 1), lambda row: row.get("transaction")):
+        if collection(TRANSACTION).find_one({"_id": key}, {"_id": 1}) is None:
+            yield from (row["_id"] for row in group)
 
 
 def _learned_differences(learned: Counter[tuple[Place, str]]) -> list[str]:
     wanted: dict[str, dict[str, int]] = {}
     for (place, name), amount in learned.items():
-        wanted.setdefault(place_key(place), {"transactions": 0, "positions": 0})[
-            name
-        ] = amount
+        wanted.setdefault(place_key(place), {"transactions": 0, "positions": 0})[name] = amount
     differing = []
     for row in collection(FLOW_BLOCK).find():
         counts = {"transactions": row["transactions"], "positions": row["positions"]}

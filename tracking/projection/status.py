@@ -18,8 +18,8 @@ from tracking.projection.log import (
 @dataclass(frozen=True, slots=True)
 class Lag:
     """`leaf`: the next leaf to derive; `log_size`: leaves sealed; `queued`: batches that wait
-    for the sealer (counted to 1,000); `behind_seconds`: age of the oldest record that lists
-    do not show yet, 0 when they show all."""
+    for the sealer (counted to 1,000); `behind_seconds`: age of the record that the
+    sealer or the follower takes next, whichever is older; 0 when lists show all."""
 
     leaf: int
     log_size: int
@@ -33,13 +33,12 @@ def lag(moment: datetime) -> Lag:
     leaf = int(cursor["leaf"]) if cursor else 0
     size = log_size()
     queued = collection(SEAL_QUEUE).count_documents({}, limit=1_000)
-    oldest: datetime | None = None
+    waiting: list[datetime] = []
     if leaf < size:
-        oldest = next_batches(leaf, least=1)[0]["recorded_at"]
-    elif queued:
-        waiting = collection(SEAL_QUEUE).find_one(
-            {}, {"recorded_at": 1}, sort=[("recorded_at", 1), ("_id", 1)]
-        )
-        oldest = waiting["recorded_at"] if waiting else None
-    behind = max(0.0, (moment - oldest).total_seconds()) if oldest else 0.0
+        waiting += [batch["recorded_at"] for batch in next_batches(leaf, least=1)[:1]]
+    if queued:
+        order = [("recorded_at", 1), ("_id", 1)]
+        first = collection(SEAL_QUEUE).find_one({}, {"recorded_at": 1}, sort=order)
+        waiting += [first["recorded_at"]] if first else []
+    behind = max(0.0, (moment - min(waiting)).total_seconds()) if waiting else 0.0
     return Lag(leaf, size, queued, behind)

@@ -38,9 +38,7 @@ def stored_of(tenant: str, transactions: list[str]) -> Stored:
     """What is stored for these transactions; only the leader may rely on it."""
     keys = [transaction_key(tenant, transaction) for transaction in transactions]
     found = Stored({}, {})
-    for row in collection(TRANSACTION, raw=True).find(
-        {"_id": {"$in": keys}}, batch_size=2_000
-    ):
+    for row in collection(TRANSACTION, raw=True).find({"_id": {"$in": keys}}, batch_size=2_000):
         document = bson.decode(row.raw, CODEC)
         found.transactions[document["_id"]] = (document, row.raw)
     known = list(found.transactions)
@@ -74,9 +72,7 @@ class Change:
         self.writes.setdefault(name, []).append(ReplaceOne({"_id": key}, document))
 
     def set(self, name: str, key: str, fields: dict[str, Any]) -> None:
-        self.writes.setdefault(name, []).append(
-            UpdateOne({"_id": key}, {"$set": fields})
-        )
+        self.writes.setdefault(name, []).append(UpdateOne({"_id": key}, {"$set": fields}))
 
     def drop(self, name: str, key: str) -> None:
         self.writes.setdefault(name, []).append(DeleteOne({"_id": key}))
@@ -100,9 +96,7 @@ class Change:
             changed = True
         return changed
 
-    def _put(
-        self, name: str, key: str, document: dict[str, Any], raw: bytes | None
-    ) -> bool:
+    def _put(self, name: str, key: str, document: dict[str, Any], raw: bytes | None) -> bool:
         encoded = bson.encode(document, codec_options=CODEC)
         if encoded == raw:
             return False
@@ -130,9 +124,7 @@ class Change:
         keys = {place_key(place): place for place in deltas}
         known = {
             row["_id"]
-            for row in rows.find(
-                {"_id": {"$in": list(keys)}}, {"_id": 1}, session=session
-            )
+            for row in rows.find({"_id": {"$in": list(keys)}}, {"_id": 1}, session=session)
         }
         writes: list[Any] = []
         for key, place in keys.items():
@@ -146,6 +138,4 @@ class Change:
         rows.bulk_write(writes, ordered=False, session=session)
         # A block that no delivered transaction passes any more leaves no trace: what is
         # derived depends on what is recorded, never on what was.
-        rows.delete_many(
-            {"_id": {"$in": list(keys)}, "transactions": {"$lte": 0}}, session=session
-        )
+        rows.delete_many({"_id": {"$in": list(keys)}, "transactions": {"$lte": 0}}, session=session)

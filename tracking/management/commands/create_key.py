@@ -17,9 +17,7 @@ class Command(BaseCommand):
     help = "Create an API key and print its secret, once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--tenant", required=True, help="the tenant whose key it is"
-        )
+        parser.add_argument("--tenant", required=True, help="the tenant whose key it is")
         parser.add_argument("--name", required=True, help="which service will use it")
         parser.add_argument(
             "--scope",
@@ -33,9 +31,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         tenant = options["tenant"]
         if not Tenant.objects.filter(pk=tenant).exists():
-            raise CommandError(
-                f"There is no tenant {tenant!r}; create it in the admin."
-            )
+            raise CommandError(f"There is no tenant {tenant!r}; create it in the admin.")
         days = options["days"]
         if days is not None and days < 1:
             raise CommandError("--days must be at least 1.")

@@ -27,9 +27,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--check", action="store_true", help="compare, change nothing"
-        )
+        parser.add_argument("--check", action="store_true", help="compare, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         columns = (
@@ -39,17 +37,13 @@ class Command(BaseCommand):
             TimeRemainingColumn(),
         )
         with Progress(*columns) as bar:
-            task = bar.add_task(
-                "comparing" if options["check"] else "deriving", total=None
-            )
+            task = bar.add_task("comparing" if options["check"] else "deriving", total=None)
 
             def show(done: int, total: int) -> None:
                 bar.update(task, completed=done, total=max(done, total))
 
             if not options["check"]:
-                leaves = rebuild(
-                    f"rebuild:{socket.gethostname()[:50]}:{os.getpid()}", show
-                )
+                leaves = rebuild(f"rebuild:{socket.gethostname()[:50]}:{os.getpid()}", show)
                 self.stdout.write(f"Derived again from {leaves} records.")
                 return
             found = compare(show)
@@ -63,8 +57,6 @@ class Command(BaseCommand):
             if len(keys) > _SHOWN:
                 self.stdout.write(f"{kind}: … and {len(keys) - _SHOWN} more")
         word = "equal to" if found.equal else "NOT equal to"
-        self.stdout.write(
-            f"{found.transactions} transactions, {word} what the journal says."
-        )
+        self.stdout.write(f"{found.transactions} transactions, {word} what the journal says.")
         if not found.equal:
             raise SystemExit(1)

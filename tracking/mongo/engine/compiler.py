@@ -65,7 +65,9 @@ class SQLCompiler(MongoCompiler):
 
         That slot is `search_pipeline`, which is empty here: it belongs to Atlas Search.
         """
-        joined = {alias for alias in self.query.alias_map if alias != self.collection_name}
+        # a join that was not needed in the end stays listed, with nobody referring to it
+        joined = {alias for alias, count in self.query.alias_refcount.items() if count}
+        joined.discard(self.collection_name)
         joined |= {sub.subquery_lookup["as"] for sub in query.subqueries or () if _joins(sub)}
         conditions = _and_list(query.match_mql)
         own = [c for c in conditions if not _mentions(c, joined)]

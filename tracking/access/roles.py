@@ -1,0 +1,100 @@
+"""What each role may do: one table, kept as Django groups of the same names.
+
+A role says *what* someone may do; memberships say *whose data* (access/scope.py). Facts and
+derived documents can only ever be viewed, so their verbs are `view` alone.
+
+- Auditor: everything of the tenant, changes nothing.
+- Support: finds objects and reads their lifetimes; the pages show no raw records to them.
+- Developer: the same, and the journal with raw records, attributes and stack traces.
+- Analyst: the lists of transactions and progress, for figures; no journal.
+- Administrator: people, tenants, keys and flow definitions; no record content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from django.apps import apps
+from django.contrib.auth.management import create_permissions
+from django.contrib.auth.models import Group, Permission
+
+from tracking import vocabulary as v
+
+VIEW: Final = ("view",)
+MANAGE: Final = ("view", "add", "change")
+MANAGE_AND_REMOVE: Final = (*MANAGE, "delete")
+
+_LISTS: Final = {
+    "tracking.transaction": VIEW,
+    "tracking.transactionprogress": VIEW,
+    "tracking.transactionblockprogress": VIEW,
+}
+_FLOWS: Final = {
+    "tracking.flowdefinition": VIEW,
+    "tracking.flowstep": VIEW,
+    "tracking.flowblock": VIEW,
+}
+_JOURNAL: Final = {"tracking.transactionblock": VIEW}
+_LOG: Final = {"tracking.logsegment": VIEW, "tracking.sealqueueentry": VIEW}
+
+ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "Auditor": {
+        **_LISTS,
+        **_FLOWS,
+        **_JOURNAL,
+        **_LOG,
+        "tracking.tenant": VIEW,
+        "tracking.user": VIEW,
+        "tracking.membership": VIEW,
+        "tracking.apikey": VIEW,
+        "auth.group": VIEW,
+    },
+    "Support": {**_LISTS, **_FLOWS},
+    "Developer": {**_LISTS, **_FLOWS, **_JOURNAL, **_LOG},
+    "Analyst": {**_LISTS, **_FLOWS},
+    "Administrator": {
+        "tracking.tenant": MANAGE,
+        "tracking.user": MANAGE,
+        "tracking.membership": MANAGE_AND_REMOVE,
+        "tracking.apikey": MANAGE,
+        "tracking.flowdefinition": MANAGE_AND_REMOVE,
+        "tracking.flowstep": MANAGE_AND_REMOVE,
+        "tracking.flowblock": VIEW,
+        "auth.group": VIEW,
+    },
+}
+
+
+def role_permissions(role: str) -> set[str]:
+    """The role's permissions as Django writes them: `tracking.view_transaction`."""
+    found = set()
+    for model, verbs in ROLE_PERMISSIONS[role].items():
+        app, _, name = model.partition(".")
+        found.update(f"{app}.{verb}_{name}" for verb in verbs)
+    return found
+
+
+def sync_roles() -> None:
+    """Make the five groups hold exactly what the table says; repeating it changes nothing."""
+    for app in ("auth", "tracking"):
+        # the signal that makes permissions may come after the one that calls us
+        create_permissions(apps.get_app_config(app), verbosity=0)
+    by_name = {
+        f"{app}.{codename}": pk
+        for pk, app, codename in Permission.objects.filter(
+            content_type__app_label__in=("auth", "tracking")
+        ).values_list("pk", "content_type__app_label", "codename")
+    }
+    for role in v.ROLES:
+        group, _created = Group.objects.get_or_create(name=role)
+        wanted = {by_name[name] for name in role_permissions(role)}
+        held = set(group.permissions.values_list("pk", flat=True))
+        _change(group, add=wanted - held, remove=held - wanted)
+
+
+def _change(group: Group, *, add: Iterable[object], remove: Iterable[object]) -> None:
+    if add := list(add):
+        group.permissions.add(*add)
+    if remove := list(remove):
+        group.permissions.remove(*remove)

@@ -1,0 +1,42 @@
+"""Whether this process runs, and whether it can work."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import orjson
+import pymongo
+from django.http import HttpRequest, HttpResponse
+
+from tracking import clock
+from tracking.api.problems import explained, method_not_allowed
+from tracking.mongo.connection import database
+from tracking.projection.status import lag
+
+_METHODS: Final = ["GET", "HEAD"]
+_PATIENCE_SECONDS: Final = 2.0
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers; asks nobody else."""
+    if request.method not in _METHODS:
+        return method_not_allowed(request, _METHODS)
+    return _json({"status": "ok"})
+
+
+@explained
+def readyz(request: HttpRequest) -> HttpResponse:
+    """The database answers, too; how far the lists are behind is told and fails nothing."""
+    if request.method not in _METHODS:
+        return method_not_allowed(request, _METHODS)
+    with pymongo.timeout(_PATIENCE_SECONDS):
+        database().client.admin.command("hello")
+        behind = lag(clock.now())
+    return _json({"status": "ready", "lag": dataclasses.asdict(behind)})
+
+
+def _json(body: object) -> HttpResponse:
+    response = HttpResponse(orjson.dumps(body), content_type="application/json")
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,181 @@
+"""The OpenAPI document: what drf-spectacular cannot read off the views by itself."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+
+from tracking import vocabulary as v
+from tracking.api.filters import Moment, TransactionFilter
+from tracking.api.paging import PAGE, PAGE_MOST
+from tracking.api.schema_answers import COMPONENTS, ref
+from tracking.api.schema_record import IDENTIFIER
+from tracking.ingest.decode import JSON, NDJSON
+
+_PROBLEM: Final = "application/problem+json"
+_PROBLEMS: Final = {
+    400: "A parameter or the body cannot be read.",
+    401: "No key, or not a valid one.",
+    403: "The key or role does not include this.",
+    404: "There is none, or none of yours.",
+    503: "The database did not answer; see Retry-After.",
+}
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):
+    target_class = "tracking.api.authentication.ApiKeyAuthentication"
+    name = "key"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "dft_<prefix>_<secret>"}
+
+
+class SignedInScheme(OpenApiAuthenticationExtension):
+    target_class = "tracking.api.authentication.SignedInAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": "dft_session"}
+
+
+def _parameter(name: str, what: str, kind: Any = OpenApiTypes.STR) -> OpenApiParameter:
+    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=what)
+
+
+_TENANT: Final = _parameter("tenant", "One of several tenants; ids are unique within a tenant.")
+_PAGING: Final = [
+    _parameter("cursor", "From `next` of the page before."),
+    _parameter("page_size", f"1 to {PAGE_MOST}, by default {PAGE}.", OpenApiTypes.INT),
+]
+
+
+def _filters() -> list[OpenApiParameter]:
+    found = []
+    for name, item in TransactionFilter.base_filters.items():
+        words = [value for value, _label in item.extra.get("choices", ())]
+        kind = OpenApiTypes.DATETIME if isinstance(item, Moment) else OpenApiTypes.STR
+        what = item.extra["help_text"]
+        where = OpenApiParameter.QUERY
+        found.append(OpenApiParameter(name, kind, where, description=what, enum=words or None))
+    return found
+
+
+def _id(name: str) -> OpenApiParameter:
+    return OpenApiParameter(name, {**IDENTIFIER}, OpenApiParameter.PATH)
+
+
+def _read(operation: str, summary: str, answer: str, *parameters: OpenApiParameter) -> Any:
+    responses: dict[Any, Any] = {
+        (status, _PROBLEM): OpenApiResponse(ref("Problem"), description=text)
+        for status, text in _PROBLEMS.items()
+    }
+    responses[200] = OpenApiResponse(ref(answer), description=summary)
+    return extend_schema(
+        operation_id=operation,
+        summary=summary,
+        parameters=list(parameters),
+        responses=responses,
+        request=None,
+        tags=["reading"],
+    )
+
+
+_OF: Final = (_id("transaction"), _TENANT)
+transaction_list = _read(
+    "listTransactions",
+    "Transactions, the latest event first",
+    "TransactionPage",
+    *_filters(),
+    *_PAGING,
+)
+transaction_detail = _read(
+    "getTransaction", "One transaction, as the lists know it", "TransactionDetail", *_OF
+)
+transaction_lifetime = _read("getLifetime", "What happened to it, never behind", "Lifetime", *_OF)
+transaction_records = _read(
+    "listRecords", "Its records as posted, by event time", "RecordPage", *_OF, *_PAGING
+)
+transaction_lineage = _read("getLineage", "Its ancestors and descendants", "Lineage", *_OF)
+record_detail = _read("getRecord", "One record as posted", "StoredRecord", _id("record"), _TENANT)
+
+
+def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """A post-processing hook: the shared components, and the plain view that takes posts."""
+    result.setdefault("components", {}).setdefault("schemas", {}).update(COMPONENTS)
+    result["paths"]["/api/v1/blocks"] = {"post": _post(), "options": _options()}
+    result["paths"] = dict(sorted(result["paths"].items()))
+    return result
+
+
+def _content(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {kind: {"schema": schema}}
+
+
+def _post() -> dict[str, Any]:
+    answers = {
+        200: "Every record was there before.",
+        201: "Every record is in the journal, at least one of them new.",
+        207: "Some records were accepted; the others stand in results.",
+        422: "No record was accepted, or an atomic post was refused.",
+    }
+    problems = {
+        **_PROBLEMS,
+        413: "The body has too many bytes or records; see limit.",
+        415: "The body has another type or encoding.",
+    }
+    del problems[404]
+    record, many = ref("Record"), {"type": "array", "items": ref("Record")}
+    return {
+        "operationId": "postRecords",
+        "summary": "Record what happened",
+        "description": (
+            f"One record, an array, or one per line: at most {v.POST_RECORDS_MAX} records and"
+            f" {v.POST_BYTES_MAX} bytes. Repeating a post is safe: a record is known by its id."
+        ),
+        "tags": ["posting"],
+        "security": [{"key": []}],
+        "parameters": [
+            {
+                "name": "atomic",
+                "in": "query",
+                "schema": {"type": "boolean", "default": False},
+                "description": f"All or nothing, for at most {v.ATOMIC_RECORDS_MAX} records.",
+            },
+            {
+                "name": "Prefer",
+                "in": "header",
+                "schema": {"type": "string", "enum": ["return=minimal"]},
+                "description": "results then lists only what was not stored.",
+            },
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                **_content(JSON, {"oneOf": [record, {**many, "maxItems": v.POST_RECORDS_MAX}]}),
+                **_content(NDJSON, {"type": "string", "description": "One record per line."}),
+            },
+        },
+        "responses": {
+            **{
+                str(status): {"description": text, "content": _content(JSON, ref("PostAnswer"))}
+                for status, text in answers.items()
+            },
+            **{
+                str(status): {"description": text, "content": _content(_PROBLEM, ref("Problem"))}
+                for status, text in problems.items()
+            },
+        },
+    }
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "operationId": "postLimits",
+        "summary": "The limits of a post",
+        "tags": ["posting"],
+        "security": [],
+        "responses": {"200": {"description": "Methods, media types and limits."}},
+    }

@@ -1,0 +1,57 @@
+"""The addresses under /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path, register_converter
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.permissions import AllowAny
+
+from tracking import vocabulary as v
+from tracking.api import ingest
+from tracking.api import transactions as views
+from tracking.api.problems import no_such_endpoint
+
+
+class IdConverter:
+    """An id of the producer's; anything else names nothing."""
+
+    regex = v.ID_PATTERN.pattern
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(IdConverter, "id")
+
+app_name = "api"
+
+# What the API can do is no secret, and the page about it must open without a key.
+_OPEN = {"permission_classes": [AllowAny], "authentication_classes": []}
+
+urlpatterns = [
+    path("blocks", ingest.blocks, name="blocks"),
+    path("blocks/<id:record>", views.RecordDetail.as_view(), name="record"),
+    path("transactions", views.TransactionList.as_view(), name="transactions"),
+    path("transactions/<id:transaction>", views.TransactionDetail.as_view(), name="transaction"),
+    path(
+        "transactions/<id:transaction>/lifetime",
+        views.TransactionLifetime.as_view(),
+        name="lifetime",
+    ),
+    path(
+        "transactions/<id:transaction>/blocks", views.TransactionRecords.as_view(), name="records"
+    ),
+    path(
+        "transactions/<id:transaction>/lineage", views.TransactionLineage.as_view(), name="lineage"
+    ),
+    path("schema", SpectacularAPIView.as_view(**_OPEN), name="schema"),
+    path(
+        "docs",
+        SpectacularSwaggerSplitView.as_view(**_OPEN, url_name="api:schema"),
+        name="docs",
+    ),
+    re_path(r"^.*\Z", no_such_endpoint),
+]
