@@ -10,10 +10,14 @@ def main():
         sys.exit("Data Flow Tracking needs Python 3.11 or newer: install it, then run make again.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dft_project.settings")
     try:
+        from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
     except ImportError:
         sys.exit("Django is not installed in this Python: run `make run`, or .venv/bin/python.")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))  # one sentence on a DFT_* variable, not where we noticed
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ class DatabaseUnavailable(DftError):
     """
 
 
+class WriteRefused(DftError):
+    """MongoDB refused a write for a reason of its own; the message names its codes alone."""
+
+
 class ImmutableRecord(DftError, TypeError):
     """Somebody tried to change or delete a fact; facts are inserted and never saved again."""
 

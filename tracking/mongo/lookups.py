@@ -23,7 +23,12 @@ class Holds(Lookup):
         # Only our own code names members; what a user wrote can only ever be a text to equal.
         members = rhs.values() if isinstance(rhs, dict) else [rhs]
         texts = [text for member in members for text in _texts(member)]
-        if not texts or not all(isinstance(text, str) for text in texts):
+        names = rhs if isinstance(rhs, dict) else ()
+        if not (
+            texts
+            and all(isinstance(text, str) for text in texts)
+            and all(name.isidentifier() for name in names)
+        ):
             raise TypeError("holds compares with a text, or with texts by member name.")
         super().__init__(lhs, rhs)
 

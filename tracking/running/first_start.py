@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group
 from tracking import vocabulary as v
 from tracking.access.keys import create_key
 from tracking.models import Membership, Tenant, User
+from tracking.simulation import demo_definitions
 
 TENANT = "default"
 DEMO_TENANT = "demo"
@@ -49,6 +50,7 @@ def ensure_first_start() -> bool:
     if settings.DFT_DEMO:
         demo, _created = Tenant.objects.get_or_create(slug=DEMO_TENANT, defaults={"name": "Demo"})
         write_secret(demo_path(), {"ingest_key": _key(demo, "demo seed", v.SCOPE_INGEST)})
+        demo_definitions(demo.slug)
         tenants.append(demo)
     write_secret(
         path,

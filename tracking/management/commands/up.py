@@ -87,14 +87,16 @@ class Command(BaseCommand):
 
 def curl(url: str, key: str) -> str:
     """A command line that posts a record."""
+    moment = clock.now()
     record = {
-        "id": "hello-1",
+        # of its own at each start: a known id with another time would be a conflict
+        "id": clock.uuid7(moment),
         "object": {"id": "order-1001", "type": "order"},
         "flow": "orders",
         "block": "receive",
         "stage": "ingress",
         "status": "succeeded",
-        "occurred_at": clock.iso(clock.now()),
+        "occurred_at": clock.iso(moment),
     }
     return (
         f"  curl -X POST {url}/api/v1/blocks \\\n"
