@@ -43,7 +43,6 @@ def blocks(request: HttpRequest) -> HttpResponse:
         return _options()
     if request.method != "POST":
         return method_not_allowed(request, METHODS)
-    moment = clock.now()
     holder = key_holder_with(request, v.SCOPE_INGEST)
     check_parameters(request, ("atomic",))
     atomic = flag(request, "atomic")
@@ -60,7 +59,8 @@ def blocks(request: HttpRequest) -> HttpResponse:
     answer = accept(
         producer=Producer(holder.tenant, holder.prefix),
         values=values,
-        moment=moment,
+        # Read now: a body may have taken its time to come in.
+        moment=clock.now(),
         atomic=atomic,
     )
     return _answer(answer, minimal=_prefers_minimal(request))

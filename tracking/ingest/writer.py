@@ -20,6 +20,7 @@ from tracking.core import merkle
 from tracking.core.canonical import SALT_BYTES, VERSION, leaf_hash, part_hash
 from tracking.core.record import Record, lane_of
 from tracking.errors import WriteRefused
+from tracking.ingest.group import GroupCommit
 from tracking.mongo.connection import available, collection, run_transaction
 
 JOURNAL = "journal"
@@ -27,6 +28,8 @@ SEAL_QUEUE = "seal_queue"
 _DUPLICATE_KEY = 11000
 # A producer is told to come again rather than kept waiting (docs/api.md).
 _PATIENCE_SECONDS = 5.0
+# Larger posts fill a transaction by themselves.
+_SMALL = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,38 +42,90 @@ class Batch:
     leaves: list[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class _Post:
+    tenant: str
+    key: str
+    records: list[Record]
+    moment: datetime
+
+
 def append(tenant: str, key: str, records: list[Record], moment: datetime) -> Batch | None:
-    """Append all of `records`, or, where one of their ids is known, none: then None."""
-    batch = clock.uuid7(moment)
-    documents = [
-        journal_document(record, tenant, key, batch, index, moment)
-        for index, record in enumerate(records)
-    ]
-    leaves = [leaf_hash(document) for document in documents]
-    entry = {
-        "_id": batch,
-        "tenant": tenant,
-        "recorded_at": moment,
-        "count": len(leaves),
-        "leaves": b"".join(leaves),
-    }
+    """Append all of `records`, or, where one of their ids is known, none: then None.
+
+    Small posts that come in at the same time share a transaction, and a batch where they are
+    of one tenant; the answer's `leaves` are those of `records`.
+    """
+    post = _Post(tenant, key, records, moment)
+    return _small_posts.run(post) if len(records) <= _SMALL else _write([post])[0]
+
+
+def _write(posts: list[_Post]) -> list[Batch | None]:
+    """Append the posts in one transaction; each as by itself where their ids collide."""
+    documents: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
+    answers: dict[int, Batch] = {}
+    by_tenant: dict[str, list[int]] = {}
+    for place, post in enumerate(posts):
+        by_tenant.setdefault(post.tenant, []).append(place)
+    for tenant, places in by_tenant.items():
+        moment = max(posts[place].moment for place in places)
+        batch = clock.uuid7(moment)
+        leaves: list[bytes] = []
+        slices: dict[int, slice] = {}
+        for place in places:
+            start = len(leaves)
+            for record in posts[place].records:
+                document = journal_document(
+                    record, tenant, posts[place].key, batch, len(leaves), moment
+                )
+                documents.append(document)
+                leaves.append(leaf_hash(document))
+            slices[place] = slice(start, len(leaves))
+        entries.append(
+            {
+                "_id": batch,
+                "tenant": tenant,
+                "recorded_at": moment,
+                "count": len(leaves),
+                "leaves": b"".join(leaves),
+            }
+        )
+        root = merkle.root_hash(leaves).hex()
+        for place, own in slices.items():
+            answers[place] = Batch(batch, moment, root, leaves[own])
+    if _insert(documents, entries):
+        return [answers[place] for place in range(len(posts))]
+    if len(posts) == 1:
+        return [None]
+    return [_write([post])[0] for post in posts]
+
+
+def _insert(documents: list[dict[str, Any]], entries: list[dict[str, Any]]) -> bool:
+    """Insert all of it in one transaction; False, and nothing inserted, if an id is known."""
 
     def write(session: ClientSession) -> None:
         collection(JOURNAL).insert_many(documents, session=session)
-        collection(SEAL_QUEUE).insert_one(entry, session=session)
+        collection(SEAL_QUEUE).insert_many(entries, session=session)
 
     try:
         run_transaction(write, seconds=_PATIENCE_SECONDS)
     except DuplicateKeyError:
-        return None
+        return False
     except BulkWriteError as error:
         details = error.details or {}
         if all(e.get("code") == _DUPLICATE_KEY for e in details.get("writeErrors", ())):
-            return None
+            return False
         # The driver's own error quotes the documents, which no log may hold.
         codes = sorted({str(e.get("code")) for e in details.get("writeErrors", ())})
         raise WriteRefused(f"MongoDB refused the batch: {', '.join(codes)}.") from None
-    return Batch(batch, moment, merkle.root_hash(leaves).hex(), leaves)
+    return True
+
+
+# One for the process: its web threads meet here.
+_small_posts: GroupCommit[_Post, Batch | None] = GroupCommit(
+    _write, weight=lambda post: len(post.records), most=v.BATCH_RECORDS_MAX
+)
 
 
 def known_records(tenant: str, ids: list[str]) -> dict[str, dict[str, Any]]:
