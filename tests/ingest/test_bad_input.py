@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any, NamedTuple
 
 import pytest
+import zstandard
 from django.db import connection
 
 from tests.api.http import JSON, NDJSON, assert_problem, make_key, post_body
@@ -89,6 +91,12 @@ class BadBody(NamedTuple):
 GOOD = json.dumps(record(id="good")).encode()
 LIST = b"[" + GOOD + b"]"
 
+GZIP = {"Content_Encoding": "gzip"}
+ZSTD = {"Content_Encoding": "zstd"}
+# A few kilobytes that inflate to 200 MB; the zstd frame states its size, which must not count.
+GZIP_BOMB = gzip.compress(bytes(200_000_000), 9)
+ZSTD_BOMB = zstandard.compress(bytes(200_000_000))
+
 BODIES = [
     BadBody(
         "byte-order mark", b"\xef\xbb\xbf" + LIST, 400, "byte_order_mark", members={"offset": 0}
@@ -156,7 +164,17 @@ BODIES = [
     BadBody(
         "another charset", LIST, 415, "unsupported_media_type", "application/json; charset=latin1"
     ),
-    BadBody("gzip", LIST, 415, "unsupported_encoding", headers={"Content_Encoding": "gzip"}),
+    BadBody("not gzip", LIST, 400, "bad_encoding", headers={"Content_Encoding": "gzip"}),
+    BadBody("not zstd", LIST, 400, "bad_encoding", headers={"Content_Encoding": "zstd"}),
+    BadBody("half a gzip", gzip.compress(LIST)[:-9], 400, "bad_encoding", headers=GZIP),
+    BadBody("half a zstd", zstandard.compress(LIST)[:-1], 400, "bad_encoding", headers=ZSTD),
+    BadBody("gzip and more", gzip.compress(LIST) + b"x", 400, "bad_encoding", headers=GZIP),
+    BadBody("nothing as gzip", b"", 400, "bad_encoding", headers=GZIP),
+    BadBody("a gzip bomb", GZIP_BOMB, 413, "body_too_large", headers=GZIP),
+    BadBody("a zstd bomb", ZSTD_BOMB, 413, "body_too_large", headers=ZSTD),
+    BadBody(
+        "two codings", LIST, 415, "unsupported_encoding", headers={"Content_Encoding": "gzip, zstd"}
+    ),
     BadBody(
         "unknown coding", LIST, 415, "unsupported_encoding", headers={"Content_Encoding": "rot13"}
     ),

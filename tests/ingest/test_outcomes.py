@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
 import pytest
+import zstandard
 from django.db import connection
 from django.test import Client
 
@@ -225,3 +227,19 @@ def test_parameters_are_understood_or_refused(query: str, code: str, parameter: 
     response = post_values([record()], make_key(), query=query)
     assert_problem(response, 400, code, parameter=parameter)
     assert journal() == []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "GZIP", "identity"])
+def test_a_compressed_body_is_read_like_a_plain_one(encoding: str) -> None:
+    plain = json.dumps([record() for _ in range(500)]).encode()
+    sent = {"gzip": gzip.compress, "zstd": zstandard.compress}.get(encoding.lower(), bytes)(plain)
+    response = post_body(sent, make_key(), Content_Encoding=encoding)
+    assert response.status_code == 201
+    assert body(response)["stored"] == 500
+
+
+def test_a_gzip_body_of_several_members_is_one_body() -> None:
+    lines = [json.dumps(record()).encode() + b"\n" for _ in range(3)]
+    sent = b"".join(gzip.compress(line) for line in lines)
+    response = post_body(sent, make_key(), content_type=NDJSON, Content_Encoding="gzip")
+    assert body(response)["stored"] == 3

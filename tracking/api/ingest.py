@@ -21,6 +21,7 @@ from tracking.api.problems import explained, method_not_allowed
 from tracking.errors import BadRequest
 from tracking.ingest.accept import Answer, Producer, Result, accept
 from tracking.ingest.decode import MEDIA_TYPES, decode
+from tracking.ingest.inflate import ENCODINGS, TooLarge, inflate
 
 METHODS: Final = ["POST", "OPTIONS"]
 _CHUNK: Final = 64 * 1024
@@ -70,14 +71,6 @@ def blocks(request: HttpRequest) -> HttpResponse:
 
 
 def _media_type(request: HttpRequest) -> str:
-    coding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if coding not in ("", "identity"):
-        raise BadRequest(
-            "unsupported_encoding",
-            "The body must be sent without a Content-Encoding.",
-            status=415,
-            headers={"Accept-Encoding": "identity"},
-        )
     media_type = (request.content_type or "").lower()
     charset = (request.content_params or {}).get("charset", "utf-8").lower()
     if media_type not in MEDIA_TYPES or charset not in ("utf-8", "utf8"):
@@ -90,8 +83,35 @@ def _media_type(request: HttpRequest) -> str:
     return media_type
 
 
+def _encoding(request: HttpRequest) -> str:
+    """gzip, zstd, or nothing."""
+    coding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if coding in ("", "identity"):
+        return ""
+    if coding not in ENCODINGS:
+        raise BadRequest(
+            "unsupported_encoding",
+            f"The body's Content-Encoding must be {' or '.join(ENCODINGS)}, or absent.",
+            status=415,
+            headers={"Accept-Encoding": ", ".join(ENCODINGS)},
+        )
+    return coding
+
+
 def _read_body(request: HttpRequest) -> bytes:
-    """The body, never more of it than the limit."""
+    """The inflated body, never more of it than the limit."""
+    encoding = _encoding(request)
+    body = _read_sent(request)
+    if not encoding:
+        return body
+    try:
+        return inflate(body, encoding, v.POST_BYTES_MAX)
+    except TooLarge:
+        raise _too_large() from None
+
+
+def _read_sent(request: HttpRequest) -> bytes:
+    """The body as it was sent, never more of it than the limit."""
     environ: Mapping[str, Any] = request.META
     if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
         # Of unknown length: Django would read nothing. The server marks the end instead.
@@ -194,7 +214,12 @@ def _result(result: Result) -> dict[str, object]:
 
 
 def _options() -> HttpResponse:
-    body = {"methods": METHODS, "media_types": MEDIA_TYPES, "limits": LIMITS}
+    body = {
+        "methods": METHODS,
+        "media_types": MEDIA_TYPES,
+        "encodings": ENCODINGS,
+        "limits": LIMITS,
+    }
     response = HttpResponse(orjson.dumps(body), content_type="application/json")
     response["Allow"] = ", ".join(METHODS)
     response["Accept-Post"] = _ACCEPT_POST

@@ -14,6 +14,7 @@ from tracking.api.paging import PAGE, PAGE_MOST
 from tracking.api.schema_answers import COMPONENTS, ref
 from tracking.api.schema_record import IDENTIFIER
 from tracking.ingest.decode import JSON, NDJSON
+from tracking.ingest.inflate import ENCODINGS
 
 _PROBLEM: Final = "application/problem+json"
 _PROBLEMS: Final = {
@@ -149,6 +150,12 @@ def _post() -> dict[str, Any]:
                 "in": "header",
                 "schema": {"type": "string", "enum": ["return=minimal"]},
                 "description": "results then lists only what was not stored.",
+            },
+            {
+                "name": "Content-Encoding",
+                "in": "header",
+                "schema": {"type": "string", "enum": list(ENCODINGS)},
+                "description": "How the body is compressed; limits hold for it inflated.",
             },
         ],
         "requestBody": {
