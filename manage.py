@@ -6,7 +6,7 @@ import sys
 
 
 def main():
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever calls it may have an older one
         sys.exit("Data Flow Tracking needs Python 3.11 or newer: install it, then run make again.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dft_project.settings")
     try:

@@ -39,9 +39,7 @@ def env_int(name: str, default: int, *, least: int, most: int) -> int:
 
 def env_list(name: str, default: list[str]) -> list[str]:
     text = os.environ.get(name, "").strip()
-    return (
-        [item.strip() for item in text.split(",") if item.strip()] if text else default
-    )
+    return [item.strip() for item in text.split(",") if item.strip()] if text else default
 
 
 def secret_key(directory: Path) -> str:
@@ -82,9 +80,7 @@ def mongodb_uri(directory: Path) -> str:
 DFT_DATA_DIR = Path(os.environ.get("DFT_DATA_DIR") or BASE_DIR / "var").resolve()
 DFT_PORT = env_int("DFT_PORT", 8000, least=1, most=65_535)
 DFT_HOST = os.environ.get("DFT_HOST", "127.0.0.1")
-DFT_PUBLIC_URL = os.environ.get(
-    "DFT_PUBLIC_URL", f"http://localhost:{DFT_PORT}"
-).rstrip("/")
+DFT_PUBLIC_URL = os.environ.get("DFT_PUBLIC_URL", f"http://localhost:{DFT_PORT}").rstrip("/")
 DFT_WORKERS = env_int("DFT_WORKERS", 2, least=1, most=64)
 DFT_THREADS = env_int("DFT_THREADS", 4, least=1, most=64)
 DFT_DEMO = env_flag("DFT_DEMO", True)
@@ -244,6 +240,7 @@ UNFOLD = {
     "SITE_HEADER": "Data Flow Tracking",
     "SITE_SUBHEADER": "The logbook of your data objects",
     "SITE_SYMBOL": "conversion_path",
+    "SITE_URL": None,  # there is no other site to return to
     "SITE_FAVICONS": [
         {
             "rel": "icon",

@@ -18,7 +18,7 @@ class TrackingConfig(AppConfig):
         post_migrate.connect(_sync_roles, sender=self, dispatch_uid="tracking.roles")
 
 
-def _sync_roles(*, plan: list[Any] | None = None, **_: Any) -> None:
+def _sync_roles(**_: Any) -> None:
     from django.apps import apps
     from django.contrib.auth.models import Group, Permission
     from django.db import connection

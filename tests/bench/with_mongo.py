@@ -17,7 +17,7 @@ def main() -> int:
         EmbeddedMongo(Path(directory), for_tests=True) as mongo,
     ):
         environment = {**os.environ, "DFT_MONGODB_URI": mongo.uri}
-        return subprocess.run(sys.argv[1:], env=environment, check=False).returncode  # noqa: S603
+        return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

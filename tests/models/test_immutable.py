@@ -108,7 +108,9 @@ def world() -> dict[str, list[Any]]:
     post([record(id="a-1", transaction="tx-1", stage="egress")])
     drain()
     post([record(id="a-2", transaction="tx-2")])
-    collection("refold_request").insert_one({"_id": "r", "tenant": "acme", "not_before": clock.now()})
+    collection("refold_request").insert_one(
+        {"_id": "r", "tenant": "acme", "not_before": clock.now()}
+    )
     before = stored()
     assert all(before.values()), {name: len(rows) for name, rows in before.items()}
     return before

@@ -82,17 +82,13 @@ class Membership(UuidModel):
     """This user may see this tenant."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
-    tenant = models.ForeignKey(
-        Tenant, on_delete=models.PROTECT, related_name="memberships"
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="memberships")
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         db_table = "membership"
         constraints = (
-            models.UniqueConstraint(
-                fields=("user", "tenant"), name="membership_user_tenant"
-            ),
+            models.UniqueConstraint(fields=("user", "tenant"), name="membership_user_tenant"),
         )
 
     def __str__(self) -> str:
@@ -102,14 +98,10 @@ class Membership(UuidModel):
 class ApiKey(models.Model):
     """A service's key: `dft_<prefix>_<secret>`, of which only a hash of the secret is kept."""
 
-    prefix = models.CharField(
-        primary_key=True, max_length=12, db_column="_id", editable=False
-    )
+    prefix = models.CharField(primary_key=True, max_length=12, db_column="_id", editable=False)
     secret_hash = models.CharField(max_length=64, editable=False)
     name = models.CharField(max_length=100, help_text="Which service uses it.")
-    tenant = models.ForeignKey(
-        Tenant, on_delete=models.PROTECT, related_name="api_keys"
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="api_keys")
     scopes = models.JSONField(default=list)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)

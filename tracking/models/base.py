@@ -27,9 +27,7 @@ def new_uuid() -> uuid.UUID:
 class UuidModel(models.Model):
     """A model that owns its key: kept in `_id`, where MongoDB looks it up directly."""
 
-    id = models.UUIDField(
-        primary_key=True, default=new_uuid, editable=False, db_column="_id"
-    )
+    id = models.UUIDField(primary_key=True, default=new_uuid, editable=False, db_column="_id")
 
     objects = MongoManager()
 

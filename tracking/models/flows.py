@@ -52,9 +52,7 @@ class FlowDefinition(UuidModel):
 class FlowStep(UuidModel):
     """One expected block of a flow version."""
 
-    definition = models.ForeignKey(
-        FlowDefinition, on_delete=models.CASCADE, related_name="steps"
-    )
+    definition = models.ForeignKey(FlowDefinition, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveIntegerField(default=0)
     block = models.CharField(max_length=v.NAME_MAX)
     stage = models.CharField(max_length=10, choices=[(s, s) for s in v.STAGES])
@@ -67,9 +65,7 @@ class FlowStep(UuidModel):
         db_table = "flow_step"
         ordering = ("position",)
         constraints = (
-            models.UniqueConstraint(
-                fields=("definition", "block"), name="flow_step_block"
-            ),
+            models.UniqueConstraint(fields=("definition", "block"), name="flow_step_block"),
         )
 
     def __str__(self) -> str:

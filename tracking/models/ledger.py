@@ -20,9 +20,7 @@ class SealQueueEntry(Fact):
     class Meta:
         db_table = "seal_queue"
         base_manager_name = "objects"
-        indexes = (
-            models.Index(fields=("recorded_at", "batch"), name="seal_queue_order"),
-        )
+        indexes = (models.Index(fields=("recorded_at", "batch"), name="seal_queue_order"),)
 
 
 class LogSegment(Fact):
@@ -43,11 +41,7 @@ class LogSegment(Fact):
         db_table = "log_segment"
         base_manager_name = "objects"
         ordering = ("start",)
-        indexes = (
-            PathIndex(
-                paths=[("batches.batch", 1)], name="log_segment_batch", unique=True
-            ),
-        )
+        indexes = (PathIndex(paths=[("batches.batch", 1)], name="log_segment_batch", unique=True),)
 
     def __str__(self) -> str:
         return f"{self.start}–{self.start + self.count - 1}"

@@ -12,6 +12,8 @@ from tracking import vocabulary as v
 from tracking.access.keys import create_key
 from tracking.models import Tenant
 
+_DAYS_MAX = 36_500
+
 
 class Command(BaseCommand):
     help = "Create an API key and print its secret, once."
@@ -33,12 +35,15 @@ class Command(BaseCommand):
         if not Tenant.objects.filter(pk=tenant).exists():
             raise CommandError(f"There is no tenant {tenant!r}; create it in the admin.")
         days = options["days"]
-        if days is not None and days < 1:
-            raise CommandError("--days must be at least 1.")
-        _key, secret = create_key(
-            tenant=tenant,
-            name=options["name"],
-            scopes=sorted(set(options["scope"])),
-            expires_at=clock.now() + timedelta(days=days) if days else None,
-        )
+        if days is not None and not 1 <= days <= _DAYS_MAX:
+            raise CommandError(f"--days must lie between 1 and {_DAYS_MAX}.")
+        try:
+            _key, secret = create_key(
+                tenant=tenant,
+                name=options["name"],
+                scopes=sorted(set(options["scope"])),
+                expires_at=clock.now() + timedelta(days=days) if days else None,
+            )
+        except ValueError as error:
+            raise CommandError(f"{error}") from None
         self.stdout.write(secret)

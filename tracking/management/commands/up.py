@@ -149,7 +149,7 @@ def _check_port(host: str, port: int) -> None:
 def _wait_until_ready(supervisor: Supervisor) -> bool:
     """True once /readyz answers 200; False when told to stop before."""
     host = "127.0.0.1" if settings.DFT_HOST in ("", "0.0.0.0", "::") else settings.DFT_HOST  # noqa: S104
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"http://{host}:{settings.DFT_PORT}/readyz",
         headers={"Host": "localhost", "X-Forwarded-Proto": "https"},
     )

@@ -1,0 +1,110 @@
+"""API keys in the admin: shown once, then only revoked."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from tests.admin.world import make_people, signed_in
+from tracking import clock
+from tracking.access.keys import authenticate, create_key
+from tracking.errors import Unauthorized
+from tracking.models import ApiKey
+
+pytestmark = pytest.mark.django_db
+
+ADD = {"name": "shop", "tenant": "acme", "scopes": ["ingest", "read"]}
+
+
+@pytest.fixture(autouse=True)
+def people(db: None) -> None:
+    make_people()
+
+
+def add(person: str = "administrator", **fields: Any) -> Any:
+    return signed_in(person).post(reverse("admin:tracking_apikey_add"), {**ADD, **fields})
+
+
+def test_a_new_key_is_shown_once_and_works() -> None:
+    answer = add()
+    html = answer.content.decode()
+    text = re.search(r"dft_[a-z0-9]+_[A-Za-z0-9_-]{43}", html).group(0)
+    holder = authenticate(text, clock.now())
+    assert (holder.tenant, holder.scopes) == ("acme", frozenset(("ingest", "read")))
+    assert "no-store" in answer["Cache-Control"]
+    secret = text.split("_", 2)[2]
+    client = signed_in("administrator")
+    key = ApiKey.objects.get()
+    for url in (
+        reverse("admin:tracking_apikey_changelist"),
+        reverse("admin:tracking_apikey_change", args=[key.pk]),
+        reverse("admin:tracking_apikey_history", args=[key.pk]),
+        reverse("admin:index"),
+    ):
+        later = client.get(url).content.decode()
+        assert secret not in later
+        assert key.secret_hash not in later
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"tenant": "globex"}, {"scopes": []}, {"scopes": ["root"]}, {"name": ""}, {"tenant": ""}],
+    ids=str,
+)
+def test_what_a_key_cannot_be_made_of(fields: dict[str, Any]) -> None:
+    assert add(**fields).status_code == 200
+    assert not ApiKey.objects.exists()
+
+
+def test_others_make_no_keys() -> None:
+    for person in ("auditor", "support", "developer", "analyst"):
+        assert add(person).status_code == 403
+    assert not ApiKey.objects.exists()
+
+
+def test_only_the_name_can_be_changed() -> None:
+    key, text = create_key(tenant="acme", name="shop", scopes=["ingest"])
+    url = reverse("admin:tracking_apikey_change", args=[key.pk])
+    body = {"name": "new", "scopes": ["export"], "tenant": "globex", "secret_hash": "0" * 64}
+    assert signed_in("administrator").post(url, body).status_code == 302
+    stored = ApiKey.objects.get()
+    assert stored.name == "new"
+    assert (stored.tenant_id, stored.scopes) == ("acme", ["ingest"])
+    assert authenticate(text, clock.now()).prefix == key.pk
+
+
+def test_revoking_asks_first_and_is_final() -> None:
+    key, text = create_key(tenant="acme", name="shop", scopes=["ingest"])
+    client = signed_in("administrator")
+    change = reverse("admin:tracking_apikey_change", args=[key.pk])
+    url = reverse("admin:tracking_apikey_revoke", args=[key.pk])
+    assert url in client.get(change).content.decode()
+    assert client.get(url).status_code == 200
+    assert ApiKey.objects.get().revoked_at is None
+    assert client.post(url).status_code == 302
+    assert ApiKey.objects.get().revoked_at is not None
+    with pytest.raises(Unauthorized):
+        authenticate(text, clock.now())
+    assert url not in client.get(change).content.decode()
+    assert "revoked" in client.get(reverse("admin:tracking_apikey_changelist")).content.decode()
+
+
+def test_keys_of_other_tenants_do_not_exist_and_stay() -> None:
+    key, _text = create_key(tenant="globex", name="theirs", scopes=["ingest"])
+    client = signed_in("administrator")
+    assert "theirs" not in client.get(reverse("admin:tracking_apikey_changelist")).content.decode()
+    for name in ("change", "revoke", "delete"):
+        url = reverse(f"admin:tracking_apikey_{name}", args=[key.pk])
+        assert client.post(url, {"name": "mine", "post": "yes"}).status_code in (302, 403)
+    assert ApiKey.objects.get().revoked_at is None
+    assert ApiKey.objects.get().name == "theirs"
+
+
+def test_who_may_only_look_cannot_revoke() -> None:
+    key, _text = create_key(tenant="acme", name="shop", scopes=["ingest"])
+    url = reverse("admin:tracking_apikey_revoke", args=[key.pk])
+    assert signed_in("auditor").post(url).status_code == 403
+    assert ApiKey.objects.get().revoked_at is None

@@ -1,0 +1,196 @@
+"""The journal: records as they were posted, and the page of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+
+from tracking import vocabulary as v
+from tracking.access.scope import visible_to
+from tracking.admin import display as show
+from tracking.admin import filters as f
+from tracking.admin.base import ReadOnlyAdmin, matching_keys
+from tracking.admin.once import moment_of, my_tenants
+from tracking.admin.raw import RawRecord, raw_record
+from tracking.models import Transaction, TransactionBlock
+
+_CORRECTIONS_MAX = 50
+
+
+@admin.register(TransactionBlock)
+class JournalAdmin(ReadOnlyAdmin):
+    list_omits = frozenset(("part", "salt", "part_hash", "parents"))
+    lookups_offered = frozenset(("transaction", "batch"))
+    rows_called = "records"
+    list_display: ClassVar[tuple[str, ...]] = (
+        "record_cell",
+        "status_cell",
+        "block_cell",
+        "object_cell",
+        "flow_cell",
+        "attempt",
+        "occurred_cell",
+        "recorded_cell",
+        "marks_cell",
+    )
+    list_display_links = ("record_cell",)
+    list_filter = (
+        f.BlockStatusFilter,
+        f.StageFilter,
+        f.FlowFilter,
+        f.BlockFilter,
+        f.MarkFilter,
+        f.RecordedRecentlyFilter,
+        ("recorded_at", f.TimeRangeFilter),
+        ("occurred_at", f.TimeRangeFilter),
+    )
+    ordering = ("-recorded_at", "-batch", "-index")
+    search_fields = ("transaction",)
+    search_help_text = "Record id, object id, transaction id or reference"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        tenants = my_tenants(request)
+        found = Q(pk__in=[f"{tenant}/{term}" for tenant in tenants])
+        by_tenant: dict[str, list[str]] = {}
+        for key in matching_keys(request, term):
+            tenant, _, transaction = key.partition("/")
+            by_tenant.setdefault(tenant, []).append(transaction)
+        for tenant, transactions in by_tenant.items():
+            found |= Q(tenant_id=tenant, transaction__in=transactions)
+        return queryset.filter(found), False
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        if request.GET.get("transaction"):
+            # one transaction's records are read by the index of its page
+            return ("occurred_at", "key")
+        return self.ordering
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        record = self.get_object(request, admin.utils.unquote(object_id))
+        if record is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": record.record_id,
+            "page": _record_page(request, record),
+            "show_transaction": request.user.has_perm("tracking.view_transaction"),
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "tracking/record.html", context)
+
+    @admin.display(description="record")
+    def record_cell(self, row: TransactionBlock) -> SafeString:
+        return show.two_lines(row.record_id, "corrects another" if row.corrects else "")
+
+    @admin.display(description="status")
+    def status_cell(self, row: TransactionBlock) -> SafeString:
+        return show.label(row.status)
+
+    @admin.display(description="block")
+    def block_cell(self, row: TransactionBlock) -> SafeString:
+        return show.two_lines(row.block, row.stage)
+
+    @admin.display(description="object")
+    def object_cell(self, row: TransactionBlock) -> SafeString:
+        return show.two_lines(row.object_id, row.object_type)
+
+    @admin.display(description="flow")
+    def flow_cell(self, row: TransactionBlock) -> SafeString:
+        return show.two_lines(row.flow)
+
+    @admin.display(description="event time")
+    def occurred_cell(self, row: TransactionBlock) -> SafeString | str:
+        return show.when(row.occurred_at, row.seen_at)
+
+    @admin.display(description="record time")
+    def recorded_cell(self, row: TransactionBlock) -> SafeString | str:
+        return show.when(row.recorded_at, row.seen_at)
+
+    @admin.display(description="marks")
+    def marks_cell(self, row: TransactionBlock) -> SafeString | str:
+        return show.labels(row.marks) if row.marks else show.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    raw: RawRecord
+    record: TransactionBlock
+    label: SafeString
+    occurred: SafeString | str
+    recorded: SafeString | str
+    marks: list[str]
+    rows: list[tuple[str, str]]
+    transaction_url: str
+    corrects_url: str | None
+    corrected_by: list[tuple[str, str]]
+    parents: list[tuple[str, str, bool]]
+
+
+def _record_page(request: HttpRequest, record: TransactionBlock) -> RecordPage:
+    now = moment_of(request)
+    tenant = record.tenant_id
+    corrected_by = (
+        visible_to(request.user, TransactionBlock)
+        .filter(tenant_id=tenant, transaction=record.transaction, corrects=record.record_id)
+        .values_list("key", flat=True)[:_CORRECTIONS_MAX]
+    )
+    parents = record.parents or []
+    known = set(
+        visible_to(request.user, Transaction)
+        .filter(pk__in=[f"{tenant}/{parent}" for parent in parents])
+        .values_list("transaction", flat=True)
+    )
+    rows = [
+        ("Tenant", tenant),
+        ("Flow", record.flow + (f", version {record.flow_version}" if record.flow_version else "")),
+        ("Stage", record.stage),
+        ("Attempt", f"{record.attempt:,}"),
+        ("Queued at", show.stamp(record.queued_at)),
+        ("Started at", show.stamp(record.started_at)),
+        ("Ended at", show.stamp(record.ended_at)),
+        ("Final", "yes" if record.final else "no"),
+        ("Posted with key", record.producer),
+        ("Batch", f"{record.batch}, place {record.index}"),
+        ("Format", f"{record.version}"),
+    ]
+    return RecordPage(
+        raw=raw_record(record.document()),
+        record=record,
+        label=show.label(record.status),
+        occurred=show.when(record.occurred_at, now),
+        recorded=show.when(record.recorded_at, now),
+        marks=[_MARKS.get(mark, mark) for mark in record.marks or ()],
+        rows=[(name, value) for name, value in rows if value != show.NONE],
+        transaction_url=show.transaction_url(tenant, record.transaction),
+        corrects_url=show.record_url(f"{tenant}/{record.corrects}") if record.corrects else None,
+        corrected_by=[(key.partition("/")[2], show.record_url(key)) for key in corrected_by],
+        parents=[(p, show.transaction_url(tenant, p), p in known) for p in parents],
+    )
+
+
+_MARKS = {
+    v.MARK_LATE: "It was recorded more than a day after it happened.",
+    v.MARK_CLOCK_SKEW: "Its event time lies ahead of our clock; lists sort it by record time.",
+}

@@ -1,0 +1,70 @@
+"""The sidebar: what there is, in groups, shown to those who may open it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+_GROUPS: Final = (
+    (
+        "Track",
+        (
+            ("Transactions", "conversion_path", "tracking.transaction"),
+            ("Progress", "donut_large", "tracking.transactionprogress"),
+            ("Blocks", "view_timeline", "tracking.transactionblockprogress"),
+            ("Journal", "receipt_long", "tracking.transactionblock"),
+        ),
+    ),
+    (
+        "Flows",
+        (
+            ("Definitions", "account_tree", "tracking.flowdefinition"),
+            ("Learned paths", "route", "tracking.flowblock"),
+        ),
+    ),
+    (
+        "Log",
+        (
+            ("Segments", "stacks", "tracking.logsegment"),
+            ("Seal queue", "hourglass_empty", "tracking.sealqueueentry"),
+        ),
+    ),
+    (
+        "Access",
+        (
+            ("Tenants", "domain", "tracking.tenant"),
+            ("People", "group", "tracking.user"),
+            ("Memberships", "badge", "tracking.membership"),
+            ("API keys", "key", "tracking.apikey"),
+            ("Roles", "shield_person", "auth.group"),
+        ),
+    ),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    home = {"title": "Search", "icon": "search", "link": reverse("admin:index")}
+    groups = []
+    for title, entries in _GROUPS:
+        items = [_item(*entry) for entry in entries]
+        groups.append({"title": title, "items": [home, *items] if title == "Track" else items})
+    return groups
+
+
+def _item(title: str, icon: str, label: str) -> dict[str, Any]:
+    app, _, model = label.partition(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse(f"admin:{app}_{model}_changelist"),
+        "permission": _may_view(app, model),
+    }
+
+
+def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: any(
+        request.user.has_perm(f"{app}.{verb}_{model}") for verb in ("view", "change")
+    )
