@@ -1,0 +1,160 @@
+"""What a measurement runs on: a fresh MongoDB, web workers and a follower of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from urllib.error import URLError
+
+from django.conf import settings
+
+from tracking.mongo.embedded import EmbeddedMongo
+from tracking.mongo.mongod import die_with_parent
+
+READY_SECONDS = 60.0
+
+
+class Stage:
+    """A whole DFT on fresh data; `with Stage() as stage:` leaves no process and no file behind.
+
+    `uri`: MongoDB's, `url`: the web workers', `ingest_key` and `read_key`: of tenant `default`.
+    """
+
+    def __init__(self, *, web: bool = True, workers: int = 2, threads: int = 4) -> None:
+        self.web = web
+        self.workers = workers
+        self.threads = threads
+        self._directory = tempfile.TemporaryDirectory(prefix="dft-bench-")
+        self.path = Path(self._directory.name)
+        self.mongo = EmbeddedMongo(self.path / "mongodb", for_tests=True, cache_gb=2)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.environment: dict[str, str] = {}
+        self.url = self.uri = self.ingest_key = self.read_key = ""
+
+    def __enter__(self) -> Stage:
+        port = free_port()
+        self.uri = self.mongo.start()
+        self.url = f"http://127.0.0.1:{port}"
+        self.environment = {
+            **{k: val for k, val in os.environ.items() if not k.startswith("DFT_")},
+            "DFT_DATA_DIR": str(self.path),
+            "DFT_MONGODB_URI": self.uri,
+            "DFT_PORT": str(port),
+            "DFT_WORKERS": str(self.workers),
+            "DFT_THREADS": str(self.threads),
+            "DFT_DEMO": "0",
+            "DFT_MANIFEST": "0",
+            "DFT_LOG_LEVEL": "WARNING",
+        }
+        self.manage("prepare")
+        known = json.loads((self.path / "credentials.json").read_text(encoding="utf-8"))
+        self.ingest_key, self.read_key = known["ingest_key"], known["read_key"]
+        if self.web:
+            self.start_web()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for name in list(self.processes):
+            self.stop(name)
+        self.mongo.stop()
+        self._directory.cleanup()
+
+    def manage(self, *arguments: str) -> None:
+        command = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *arguments]
+        subprocess.run(command, env=self.environment, check=True)  # noqa: S603
+
+    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
+        """Start a process of the stage, ended with it."""
+        self.processes[name] = subprocess.Popen(  # noqa: S603
+            command, env=self.environment, cwd=settings.BASE_DIR, preexec_fn=die_with_parent()
+        )
+        return self.processes[name]
+
+    def start_follower(self) -> subprocess.Popen[bytes]:
+        manage = str(Path(settings.BASE_DIR) / "manage.py")
+        return self.start("follower", sys.executable, manage, "follow")
+
+    def start_sealer(self) -> subprocess.Popen[bytes]:
+        """The sealer without the follower."""
+        code = (
+            "import django, threading; django.setup();"
+            "from tracking.ledger.sealer import seal_until; seal_until(threading.Event())"
+        )
+        self.environment["DJANGO_SETTINGS_MODULE"] = "dft_project.settings"
+        return self.start("sealer", sys.executable, "-c", code)
+
+    @contextmanager
+    def plain_web(self) -> Iterator[str]:
+        """The yardsticks' web workers, as many as ours; yields their address."""
+        mine, environment = self.url, self.environment
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.environment = {
+            **environment,
+            "DJANGO_SETTINGS_MODULE": "tracking.bench.plain.settings",
+        }
+        try:
+            self.manage("migrate", "plain", "--run-syncdb", "-v0")
+            self.start_web("plain web")
+            yield self.url
+        finally:
+            if "plain web" in self.processes:
+                self.stop("plain web")
+            self.url, self.environment = mine, environment
+
+    def start_web(self, name: str = "web") -> None:
+        """Start gunicorn as `up` does, and wait until it answers."""
+        host_port = self.url.removeprefix("http://")
+        self.start(
+            name,
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "dft_project.wsgi:application",
+            f"--bind={host_port}",
+            f"--workers={self.workers}",
+            "--worker-class=gthread",
+            f"--threads={self.threads}",
+            "--timeout=120",
+            "--keep-alive=30",
+            "--log-level=warning",
+            "--no-control-socket",
+        )
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=2):  # noqa: S310
+                    return
+            except (URLError, OSError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def stop(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
