@@ -35,7 +35,6 @@ class JournalAdmin(ReadOnlyAdmin):
         "block_cell",
         "object_cell",
         "flow_cell",
-        "attempt",
         "occurred_cell",
         "recorded_cell",
         "marks_cell",
@@ -106,7 +105,8 @@ class JournalAdmin(ReadOnlyAdmin):
 
     @admin.display(description="status")
     def status_cell(self, row: TransactionBlock) -> SafeString:
-        return show.label(row.status)
+        again = f"attempt {row.attempt}" if row.attempt > 1 else ""
+        return show.below(show.label(row.status), again)
 
     @admin.display(description="block")
     def block_cell(self, row: TransactionBlock) -> SafeString:
