@@ -70,6 +70,7 @@ def state(
 
     assert_equals_oracle(list(records), definitions)
     transaction, blocks = product(list(records), definitions)
+    assert product(list(records)[::-1], definitions) == (transaction, blocks), "in any order"
     return transaction, {block["block"]: block for block in blocks}
 
 

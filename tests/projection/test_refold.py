@@ -10,8 +10,10 @@ from tests.projection.world import assert_derived_equals_oracle, define, derived
 from tests.tools import drain, make_tenant, post, record
 from tracking import clock
 from tracking.core.lifetime import Definition, Step
+from tracking.models import FlowStep
 from tracking.mongo.connection import collection
 from tracking.projection import follower as following
+from tracking.projection.definitions import definitions_of
 from tracking.projection.follower import Follower
 from tracking.projection.rebuild import compare
 from tracking.projection.refold import REFOLD, request_flow
@@ -86,6 +88,16 @@ def test_a_request_is_not_done_before_its_time() -> None:
     collection(REFOLD).update_one({}, {"$set": {"not_before": later}})
     assert Follower("drain").step() == 0
     assert percents() == [None]
+
+
+def test_steps_of_equal_positions_stand_in_one_order() -> None:
+    make_tenant()
+    blocks = ["c", "a", "d", "b"]
+    steps = tuple(Step(block=block, stage="processing") for block in blocks)
+    row = define("acme", "orders", Definition(version="1", steps=steps))
+    FlowStep.objects.filter(definition=row).update(position=3)
+    found = definitions_of("acme")("orders")[0]
+    assert [step.block for step in found.steps] == sorted(blocks)
 
 
 def test_a_later_version_measures_only_what_began_since() -> None:

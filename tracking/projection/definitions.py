@@ -15,7 +15,9 @@ def definitions_of(tenant: str) -> Finder:
     """The tenant's definitions as they are now: flow → its versions."""
     rows = list(FlowDefinition.objects.filter(tenant_id=tenant))
     steps: dict[object, list[Step]] = {row.pk: [] for row in rows}
-    for step in FlowStep.objects.filter(definition_id__in=list(steps)).order_by("position"):
+    # of equal positions by name: what is derived must not depend on how MongoDB reads
+    rows_of_steps = FlowStep.objects.filter(definition_id__in=list(steps))
+    for step in rows_of_steps.order_by("position", "block"):
         steps[step.definition_id].append(
             Step(
                 block=step.block,
