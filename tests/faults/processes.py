@@ -14,8 +14,6 @@ from urllib.parse import urlsplit, urlunsplit
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from tracking import clock
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -88,10 +86,6 @@ class Outside:
         if self.database["seal_queue"].find_one({}) or self.database["refold_request"].find_one({}):
             return False
         return self.leaf() == self.database["journal"].count_documents({})
-
-    def free_lead(self) -> None:
-        """As when the lease of whoever was killed has run out."""
-        self.database["cursor"].update_one({}, {"$set": {"leased_until": clock.EPOCH}})
 
     def derived(self) -> dict[str, list[dict[str, Any]]]:
         names = ("transaction", "block_progress", "flow_block")

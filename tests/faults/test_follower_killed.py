@@ -46,7 +46,6 @@ def test_killed_again_and_again_while_posts_come_in(tmp_path: Path) -> None:
             wait_for(lambda at=before: outside.leaf() > at, "the follower follows", 30)
             time.sleep(random.random() * 0.1)
             kill(follower)
-            outside.free_lead()
     finally:
         stop.set()
         poster.join()

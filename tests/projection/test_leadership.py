@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import threading
 from typing import Any
 
+import pymongo
 import pytest
 
 from tests.projection.world import assert_derived_equals_oracle, derived, free_lead
 from tests.tools import make_tenant, post, record
 from tracking.ledger.sealer import seal_once
 from tracking.mongo.connection import collection
-from tracking.projection.follower import LEASE, Follower, follow_until
+from tracking.projection.follower import LEASE, Follower, follow_until, is_gone, owner_here
 from tracking.projection.rebuild import compare
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,6 +57,34 @@ def test_whoever_leads_keeps_the_lead_by_working() -> None:
     one.step()
     assert cursor()["leased_until"] > first["leased_until"] - LEASE
     assert cursor()["epoch"] == first["epoch"], "renewed, not taken anew"
+
+
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_a_dead_follower_left_open_holds_nobody_up() -> None:
+    """Killed inside its transaction it would hold the cursor for a minute, and the lease."""
+    sealed(3)
+    dead = Follower(f"{socket.gethostname()[:60]}:{dead_process()}")
+    lead = dead.lead()
+    assert lead is not None
+    dead.session.start_transaction()
+    collection("cursor").update_one({}, {"$set": {"leaf": 3}}, session=dead.session)
+    with pymongo.timeout(20):
+        assert Follower(owner_here()).step() == 3
+    assert cursor()["owner"] == owner_here()
+    assert_derived_equals_oracle()
+
+
+def test_only_a_process_of_this_host_can_be_known_to_be_gone() -> None:
+    number = dead_process()
+    assert is_gone(f"{socket.gethostname()[:60]}:{number}")
+    assert not is_gone(owner_here())
+    assert not is_gone(f"elsewhere:{number}")
+    assert not is_gone("drain")
 
 
 def test_resigning_hands_over_at_once() -> None:

@@ -65,12 +65,18 @@ def current_session() -> ClientSession | None:
     return connection.session
 
 
-def run_transaction(work: Callable[[ClientSession], T], *, seconds: float = 15.0) -> T:
+def run_transaction(
+    work: Callable[[ClientSession], T],
+    *,
+    seconds: float = 15.0,
+    session: ClientSession | None = None,
+) -> T:
     """Run `work` in one MongoDB transaction and return what it returns.
 
     `work` is called again from the start when the server asks for it (write conflict, election), so
     it must do nothing but database work, and pass the session to each call. An unanswered commit is
-    repeated as such. All of it together takes at most `seconds`.
+    repeated as such. All of it together takes at most `seconds`. A caller with a `session` of its
+    own may be cut off by `kill_session`, from wherever its number is known.
 
     Raises `DatabaseUnavailable` when MongoDB cannot be reached or time runs out (the commit may
     have happened: repeat with the same ids). Any other error aborts and passes through, such as
@@ -80,9 +86,10 @@ def run_transaction(work: Callable[[ClientSession], T], *, seconds: float = 15.0
     try:
         # connecting for the first time is part of the time allowed
         with pymongo.timeout(seconds):
-            client = database().client
-            with client.start_session() as session:
+            if session is not None:
                 return _run(work, session, deadline)
+            with start_session() as own:
+                return _run(work, own, deadline)
     except PyMongoError as error:
         if _is_unavailable(error):
             raise DatabaseUnavailable(
@@ -90,6 +97,19 @@ def run_transaction(work: Callable[[ClientSession], T], *, seconds: float = 15.0
                 "repeat it with the same ids."
             ) from error
         raise
+
+
+def start_session() -> ClientSession:
+    """A session for several transactions of one owner, one after the other."""
+    return database().client.start_session()
+
+
+def kill_session(number: Any) -> None:
+    """Abort what a session has open: a dead process's transaction holds its locks for a minute.
+
+    `number` is the `session_id["id"]` of a session of the same database user.
+    """
+    database().client.admin.command("killSessions", [{"id": number}])
 
 
 def _run(work: Callable[[ClientSession], T], session: ClientSession, deadline: float) -> T:

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +31,13 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from tracking import clock
 from tracking.core.lifetime import Lifetime, fold
 from tracking.errors import DatabaseUnavailable
-from tracking.mongo.connection import collection, is_unavailable, run_transaction
+from tracking.mongo.connection import (
+    collection,
+    is_unavailable,
+    kill_session,
+    run_transaction,
+    start_session,
+)
 from tracking.projection import journal
 from tracking.projection.definitions import definitions_of
 from tracking.projection.documents import transaction_key
@@ -71,6 +79,14 @@ class Follower:
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self.lease = LEASE
+        self._session: ClientSession | None = None
+
+    @property
+    def session(self) -> ClientSession:
+        """One session for all its transactions; the cursor names it, for who comes after."""
+        if self._session is None:
+            self._session = start_session()
+        return self._session
 
     def step(self) -> int:
         """Derive the next leaves of the log, or a due request; 0 when idle or not leading."""
@@ -93,45 +109,35 @@ class Follower:
         """Take or renew the lead; None while another follower has it."""
         now = clock.now()
         cursors = collection(CURSOR)
-        mine = {"_id": CURSOR_NAME, "owner": self.owner}
-        renewed = cursors.find_one_and_update(
-            mine,
-            {"$set": {"leased_until": now + self.lease}},
-            return_document=ReturnDocument.AFTER,
-        )
-        if renewed is None:
-            open_to = {"_id": CURSOR_NAME}
-            if not force:
-                open_to["leased_until"] = {"$lt": now}  # type: ignore[assignment]
-            renewed = cursors.find_one_and_update(
-                open_to,
-                {
-                    "$set": {"owner": self.owner, "leased_until": now + self.lease},
-                    "$inc": {"epoch": 1},
-                },
-                return_document=ReturnDocument.AFTER,
-            )
-        if renewed is None:
-            if cursors.find_one({"_id": CURSOR_NAME}, {"_id": 1}) is not None:
-                return None
-            renewed = {
-                "_id": CURSOR_NAME,
-                "leaf": 0,
-                "owner": self.owner,
-                "epoch": 1,
-                "round": 0,
-                "leased_until": now + self.lease,
-            }
+        mine = {
+            "owner": self.owner,
+            "session": self.session.session_id["id"],
+            "leased_until": now + self.lease,
+        }
+        held = cursors.find_one({"_id": CURSOR_NAME})
+        if held is None:
+            first: dict[str, Any] = {"_id": CURSOR_NAME, "leaf": 0, "epoch": 1, "round": 0, **mine}
             try:
-                cursors.insert_one(renewed)
+                cursors.insert_one(first)
             except DuplicateKeyError:
                 return None
-        return Lead(
-            renewed["leaf"],
-            renewed["epoch"],
-            renewed["round"],
-            renewed.get("dropping", False),
+            return Lead(0, 1, 0)
+        change: dict[str, Any] = {"$set": mine}
+        if held["owner"] != self.owner:
+            if not (force or held["leased_until"] < now or is_gone(held["owner"])):
+                return None
+            if "session" in held:
+                # Whatever it has open holds the cursor for a minute, dead or alive.
+                kill_session(held["session"])
+            change["$inc"] = {"epoch": 1}
+        ours = cursors.find_one_and_update(
+            {"_id": CURSOR_NAME, "owner": held["owner"], "epoch": held["epoch"]},
+            change,
+            return_document=ReturnDocument.AFTER,
         )
+        if ours is None:  # a rival was faster
+            return None
+        return Lead(ours["leaf"], ours["epoch"], ours["round"], ours.get("dropping", False))
 
     def resign(self) -> None:
         """Let another follower lead at once, rather than when the lease runs out."""
@@ -254,7 +260,26 @@ class Follower:
                 raise LostLead
             change.write(session)
 
-        run_transaction(write, seconds=50)
+        run_transaction(write, seconds=50, session=self.session)
+
+
+def owner_here() -> str:
+    """The name of this process as a follower."""
+    return f"{socket.gethostname()[:60]}:{os.getpid()}"
+
+
+def is_gone(owner: str) -> bool:
+    """Whether a follower of this host no longer runs: then nobody need wait for its lease."""
+    host, _, number = owner.rpartition(":")
+    if host != socket.gethostname()[:60] or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _lifetimes(tenant: str, transactions: list[str]) -> Iterator[Lifetime]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from tracking.ledger.sealer import seal_until
-from tracking.projection.follower import follow_until
+from tracking.projection.follower import follow_until, owner_here
 
 
 class Command(BaseCommand):
@@ -21,11 +19,10 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        owner = f"{socket.gethostname()[:60]}:{os.getpid()}"
         sealer = threading.Thread(target=seal_until, args=(stop,), name="sealer")
         sealer.start()
         try:
-            follow_until(stop, owner)
+            follow_until(stop, owner_here())
         finally:
             stop.set()
             sealer.join(30)

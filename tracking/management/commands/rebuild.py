@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -15,6 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tracking.projection.follower import owner_here
 from tracking.projection.rebuild import compare, rebuild
 
 _SHOWN = 20
@@ -43,7 +42,7 @@ class Command(BaseCommand):
                 bar.update(task, completed=done, total=max(done, total))
 
             if not options["check"]:
-                leaves = rebuild(f"rebuild:{socket.gethostname()[:50]}:{os.getpid()}", show)
+                leaves = rebuild(owner_here(), show)
                 self.stdout.write(f"Derived again from {leaves} records.")
                 return
             found = compare(show)
