@@ -17,10 +17,16 @@ from unittest import mock
 import pytest
 from django.conf import settings
 from django.db import connection, connections
+from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
 
 from tracking.mongo.connection import settings_entry
 from tracking.mongo.embedded import EmbeddedMongo
+
+# A landing must not depend on chance; whoever works here searches afresh at each run.
+hypothesis.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.load_profile("ci")
 
 GIVEN = "DFT_TEST_MONGODB_URI"
 MONGO = pytest.StashKey[EmbeddedMongo]()
