@@ -202,7 +202,6 @@ class Cursor(Derived):
     epoch = models.BigIntegerField()
     round = models.BigIntegerField()
     leased_until = models.DateTimeField()
-    dropping = models.BooleanField(default=False)
 
     class Meta:
         db_table = "cursor"

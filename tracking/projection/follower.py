@@ -19,8 +19,9 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError
@@ -43,7 +44,8 @@ from tracking.projection.definitions import definitions_of
 from tracking.projection.documents import transaction_key
 from tracking.projection.log import CURSOR, CURSOR_NAME, next_batches
 from tracking.projection.refold import REFOLD
-from tracking.projection.store import DERIVED, Change, records_kept, stored_of
+from tracking.projection.startover import Walk, fields_of, take_step
+from tracking.projection.store import Change, records_kept, stored_of
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ class Lead:
     leaf: int
     epoch: int
     round: int
-    dropping: bool = False
+    walk: Walk = field(default_factory=Walk)
 
 
 class Follower:
@@ -94,8 +96,8 @@ class Follower:
         if lead is None:
             return 0
         try:
-            if lead.dropping:
-                return self._drop_some(lead)
+            if lead.walk.under_way:
+                return take_step(lead.walk, partial(self._write, lead))
             return self._next_leaves(lead) or self._next_request(lead)
         except LostLead:
             # Followers whose steps outlast the lease would overtake each other for ever.
@@ -137,7 +139,7 @@ class Follower:
         )
         if ours is None:  # a rival was faster
             return None
-        return Lead(ours["leaf"], ours["epoch"], ours["round"], ours.get("dropping", False))
+        return Lead(ours["leaf"], ours["epoch"], ours["round"], Walk.of(ours))
 
     def resign(self) -> None:
         """Let another follower lead at once, rather than when the lease runs out."""
@@ -147,26 +149,15 @@ class Follower:
         )
 
     def start_over(self) -> None:
-        """Take the lead and have everything derived dropped and derived again from leaf 0.
+        """Take the lead and have everything derived dropped and derived again.
 
-        The dropping is itself made of guarded steps, so that it survives a crash and that
-        no follower of the past can drop what is derived afterwards.
+        Both are made of guarded steps, so that they survive a crash and that no follower of
+        the past can drop what is derived afterwards.
         """
         lead = self.lead(force=True)
         if lead is None:
             raise LostLead
-        self._write(lead, 0, Change(), {"dropping": True})
-
-    def _drop_some(self, lead: Lead) -> int:
-        change = Change()
-        dropped = 0
-        for name in DERIVED:
-            rows = collection(name).find({}, {"_id": 1}).limit(STEP_LEAVES)
-            for row in rows:
-                change.drop(name, row["_id"])
-                dropped += 1
-        self._write(lead, 0, change, {"dropping": dropped > 0})
-        return max(1, dropped)
+        self._write(lead, 0, Change(), fields_of(Walk(dropping=True)))
 
     # --- 2. what to derive -----------------------------------------------------------------
 

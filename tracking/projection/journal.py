@@ -65,6 +65,19 @@ def all_records() -> Iterator[tuple[str, str, Records]]:
     return _grouped({})
 
 
+def records_after(tenant: str, after: str) -> Iterator[tuple[str, Records]]:
+    """The tenant's transactions behind the name `after`, in the order of their names."""
+    query = {"tenant": tenant, "transaction": {"$gt": after}}
+    return ((name, records) for _tenant, name, records in _grouped(query))
+
+
+def tenant_after(tenant: str) -> str | None:
+    """The next tenant that has records."""
+    query = {"tenant": {"$gt": tenant}}
+    row = collection(JOURNAL).find_one(query, {"_id": 0, "tenant": 1}, sort=[("tenant", 1)])
+    return str(row["tenant"]) if row else None
+
+
 def _grouped(query: dict[str, Any]) -> Iterator[tuple[str, str, Records]]:
     order = [("tenant", 1), ("transaction", 1), ("occurred_at", 1)]
     rows = collection(JOURNAL).find(query, _LEFT_OUT, batch_size=5_000).sort(order)

@@ -16,6 +16,7 @@ from tracking.projection.follower import Follower
 from tracking.projection.journal import HELD, JOURNAL, Records, all_records
 from tracking.projection.log import CURSOR, CURSOR_NAME, log_size
 from tracking.projection.paths import Place, contribution, place_key
+from tracking.projection.startover import Walk
 from tracking.projection.store import BLOCK_PROGRESS, FLOW_BLOCK, TRANSACTION, Change, stored_of
 
 Progress = Callable[[int, int], None]
@@ -31,13 +32,16 @@ def rebuild(owner: str, progress: Progress) -> int:
     follower = Follower(owner)
     follower.start_over()
     size = log_size()
+    done = 0
     while True:
-        if not follower.step():
+        step = follower.step()
+        if not step:
             time.sleep(_PAUSE_SECONDS)  # another follower leads
-        cursor = collection(CURSOR).find_one({"_id": CURSOR_NAME})
-        leaf = int(cursor["leaf"]) if cursor else 0
-        progress(leaf, size)
-        if leaf >= size and not (cursor or {}).get("dropping"):
+        cursor = collection(CURSOR).find_one({"_id": CURSOR_NAME}) or {}
+        walk = Walk.of(cursor)
+        done += step if walk.walking else 0
+        progress(min(done, size), size)
+        if not walk.under_way and cursor.get("leaf", 0) >= size:
             follower.resign()
             return size
 
