@@ -1,7 +1,7 @@
 # Data Flow Tracking: `make run` and `make test` do all set-up by themselves.
 PYTHON ?= python3
 BIN := .venv/bin
-CHECK_PYTHON = 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 13) else "Data Flow Tracking needs Python 3.11 or 3.12 and $(PYTHON) is %d.%d: name another, such as make PYTHON=python3.11 run." % v[:2])'
+CHECK_PYTHON = 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "Data Flow Tracking needs Python 3.11 or newer and $(PYTHON) is %d.%d: name another, such as make PYTHON=python3.11 run." % v[:2])'
 
 .PHONY: run test lint browser clean
 
