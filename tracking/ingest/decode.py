@@ -8,7 +8,6 @@ that one bad record is answered as one bad record and its neighbours are stored.
 from __future__ import annotations
 
 import json
-import re
 from typing import NamedTuple
 
 import orjson
@@ -22,7 +21,10 @@ NDJSON = "application/x-ndjson"
 MEDIA_TYPES = (JSON, NDJSON)
 
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-_HUGE = re.compile(rb"[:,\[\s]-?\d{19}")
+# Every digit becomes 0: finding 19 of them is then a search for a fixed string, which is some
+# five times faster than a pattern.
+_DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 32 for byte in range(256))
+_HUGE = b"0" * 19
 
 
 class Unreadable(NamedTuple):
@@ -74,7 +76,7 @@ def _parse(text: bytes) -> object:
     except orjson.JSONDecodeError:
         return _parse_slowly(text)
     # The fast parser turns an integer beyond 64 bits into a float without a word.
-    return _parse_slowly(text) if _HUGE.search(text) else value
+    return _parse_slowly(text) if _HUGE in text.translate(_DIGITS) else value
 
 
 def _parse_slowly(text: bytes) -> object:

@@ -1,12 +1,14 @@
 """The record as plain Django would model it."""
 
 from django.db import models
+from django_mongodb_backend.fields import ObjectIdAutoField
 
 from tracking.models.base import MongoManager
 
 
 class PlainRecord(models.Model):
-    key = models.CharField(primary_key=True, max_length=200, db_column="_id")
+    key = ObjectIdAutoField(primary_key=True, db_column="_id")
+    record_id = models.CharField(max_length=128, unique=True)
     object = models.JSONField()
     flow = models.CharField(max_length=100)
     block = models.CharField(max_length=100)

@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.validators import UniqueValidator
 from rest_framework.views import APIView
 
 from tracking import clock
@@ -24,7 +25,12 @@ class BulkSerializer(serializers.ListSerializer):
 
 
 class PlainSerializer(serializers.ModelSerializer):
-    id = serializers.CharField(source="key")
+    # What ModelSerializer makes of a unique field: a query for each record.
+    id = serializers.CharField(
+        source="record_id",
+        max_length=128,
+        validators=[UniqueValidator(PlainRecord.objects.all())],
+    )
 
     class Meta:
         model = PlainRecord
