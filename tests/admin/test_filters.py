@@ -122,7 +122,8 @@ def rows_of(model: type[Any], person: str, query: dict[str, str]) -> Any:
     page = admin.site._registry[model]
     request = RequestFactory().get("/", query)
     request.user = User.objects.get(username=person)
-    return page.get_changelist_instance(request).queryset[:50]
+    found = page.get_changelist_instance(request)
+    return found.shown(found.queryset[:50])
 
 
 @pytest.mark.parametrize("person", ["developer", "root"])

@@ -48,6 +48,10 @@ SHAPES: dict[str, Callable[[], QuerySet]] = {
         "-app_label", "model"
     )[2:9],
     "values": lambda: Book.objects.order_by("-bought").values("title")[:5],
+    "values with the order": lambda: Book.objects.order_by("-bought").values("title", "bought")[:5],
+    "values by a computed order": lambda: (
+        Book.objects.annotate(n=F("number") * 2).order_by("-n", "bought").values("n", "bought")[:5]
+    ),
     "values of a join": lambda: Book.objects.order_by("-bought").values(
         "title", "shelf__name", "lent_to__name"
     )[2:9],
@@ -128,6 +132,13 @@ def test_the_rows_are_those_of_the_backend_itself(
 def test_the_newest_are_read_from_the_index(shelves: None) -> None:
     put_books(300)
     plan = explain(Book.objects.order_by("-bought", "-pk")[:20])
+    assert stages(plan) & {"SORT", "COLLSCAN"} == set()
+    assert docs_examined(plan) == 20
+
+
+def test_values_of_the_newest_are_read_from_the_index(shelves: None) -> None:
+    put_books(300)
+    plan = explain(Book.objects.order_by("-bought", "-pk").values("pk", "title", "bought")[:20])
     assert stages(plan) & {"SORT", "COLLSCAN"} == set()
     assert docs_examined(plan) == 20
 

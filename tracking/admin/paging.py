@@ -99,12 +99,18 @@ class BoundedChangeList(ChangeList):
         self.full_result_count = self.result_count
 
     def _rows(self) -> list[Any]:
+        return [
+            self.model(**row) if isinstance(row, dict) else row
+            for row in self.shown(self.result_list)
+        ]
+
+    def shown(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """What the page asks for of `rows`: documents without what it leaves out."""
         omitted = self.model_admin.list_omits
         if not omitted:
-            return list(self.result_list)
+            return rows
         # only() and defer() fetch whole documents on this backend; values() does not
-        names = [f.attname for f in self.opts.concrete_fields if f.name not in omitted]
-        return [self.model(**row) for row in self.result_list.values(*names)]
+        return rows.values(*[f.attname for f in self.opts.concrete_fields if f.name not in omitted])
 
     def _get_deterministic_ordering(self, ordering: list[Any]) -> list[Any]:
         # each list names an order that an index serves and that is total already

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.db.models.expressions import Col, OrderBy
+from django.db.models.sql.compiler import PositionRef
 from django.db.models.sql.constants import LOUTER, MULTI
 from django.db.models.sql.datastructures import Join
 from django.db.models.sql.query import Query
@@ -37,6 +38,15 @@ __all__ = [
 
 
 class SQLCompiler(MongoCompiler):
+    def pre_sql_setup(self, with_col_aliases: bool = False) -> Any:
+        found = super().pre_sql_setup(with_col_aliases=with_col_aliases)
+        for order in () if self.aggregation_pipeline else self.order_by_objs or ():
+            # of values(), Django names the place of a chosen column, which no sort can start from
+            place = order.expression
+            if isinstance(place, PositionRef) and isinstance(place.source, Col):
+                order.expression = place.source
+        return found
+
     def build_query(self, columns: Any = None) -> MongoQuery:
         query = super().build_query(columns)
         if self._may_sort_first(query):
