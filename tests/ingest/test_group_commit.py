@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.tools import make_tenant, post, record
+from tracking.errors import DatabaseUnavailable
 from tracking.ingest.group import GroupCommit
 from tracking.models import SealQueueEntry, TransactionBlock
 
@@ -29,8 +30,8 @@ class Gate:
         return [item * 10 for item in items]
 
 
-def start(gate: Gate, most: int = 100) -> GroupCommit[int, int]:
-    return GroupCommit(gate.commit, weight=lambda _item: 1, most=most)
+def start(gate: Gate, most: int = 100, patience: float = 0.0) -> GroupCommit[int, int]:
+    return GroupCommit(gate.commit, weight=lambda _item: 1, most=most, patience=patience)
 
 
 def wait_until_waiting(group: GroupCommit[int, int], count: int) -> None:
@@ -54,6 +55,43 @@ def test_what_comes_in_during_a_commit_shares_the_next_one() -> None:
         assert [other.result(10) for other in others] == [20, 30, 40]
     assert gate.groups[0] == [1]
     assert sorted(gate.groups[1]) == [2, 3, 4]
+
+
+def test_as_many_as_the_last_time_are_waited_for() -> None:
+    gate = Gate()
+    group = start(gate, patience=600)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(group.run, 1)
+        assert gate.entered.acquire(timeout=10)
+        others = [pool.submit(group.run, item) for item in (2, 3)]
+        wait_until_waiting(group, 2)
+        gate.go_on.release()
+        assert first.result(10) == 10
+        # Two wait and there were three of them; the third comes after a while.
+        assert not gate.entered.acquire(timeout=0.05)
+        others.append(pool.submit(group.run, 4))
+        gate.go_on.release(2)
+        assert [other.result(10) for other in others] == [20, 30, 40]
+    assert [sorted(items) for items in gate.groups] == [[1], [2, 3, 4]]
+
+
+def test_nobody_waits_for_long_for_who_does_not_come_nor_alone_for_anybody() -> None:
+    gate = Gate()
+    group = start(gate, patience=0.02)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(group.run, 1)
+        assert gate.entered.acquire(timeout=10)
+        other = pool.submit(group.run, 2)
+        wait_until_waiting(group, 1)
+        gate.go_on.release(2)
+        assert first.result(10) == 10
+        assert other.result(10) == 20
+        # There was one the last time: from now on one is all that is waited for.
+        group._patience = 600
+        gate.go_on.release(2)
+        assert pool.submit(group.run, 3).result(10) == 30
+        assert pool.submit(group.run, 4).result(10) == 40
+    assert gate.groups == [[1], [2], [3], [4]]
 
 
 def test_a_group_is_no_heavier_than_allowed() -> None:
@@ -105,3 +143,25 @@ def test_single_posts_at_once_of_two_tenants_are_each_stored_once_in_fewer_batch
     assert len(entries) < 62
     places = {(row.batch, row.index) for row in TransactionBlock.objects.all()}
     assert len(places) == 62
+
+
+def test_who_waits_too_long_for_a_turn_is_told_so_and_not_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tracking.ingest.group.WAIT_SECONDS", 0.1)
+    gate = Gate()
+    group = start(gate, most=1)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(group.run, 1)
+        assert gate.entered.acquire(timeout=10)
+        second = pool.submit(group.run, 2)
+        with pytest.raises(DatabaseUnavailable):
+            second.result(10)
+        # The time of whoever is in a commit is the commit's.
+        assert not first.done()
+        gate.go_on.release()
+        assert first.result(10) == 10
+        third = pool.submit(group.run, 3)
+        gate.go_on.release()
+        assert third.result(10) == 30
+    assert gate.groups == [[1], [3]]

@@ -23,6 +23,9 @@ from tracking.clock import iso
 VERSION: Final = 1
 SALT_BYTES: Final = 16
 _HEADER: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+_SORTED: Final = orjson.OPT_SORT_KEYS
+_dumps: Final = orjson.dumps
+_sha256: Final = hashlib.sha256
 _NOT_HASHED: Final = frozenset(("salt", "part"))
 
 
@@ -50,10 +53,12 @@ def _has_float(value: Any) -> bool:
 
 def part_hash(salt: bytes, part: Mapping[str, Any]) -> bytes:
     """The commitment to the erasable part; the salt keeps a short text from being guessed."""
-    # Only an attribute can be a float (core/parts.py): looking there alone is enough.
-    if _has_float([attribute.get("value") for attribute in part.get("attributes", ())]):
-        return hashlib.sha256(salt + canonical(part)).digest()
-    return hashlib.sha256(salt + orjson.dumps(part, option=orjson.OPT_SORT_KEYS)).digest()
+    return part_hash_of(salt, canonical(part))
+
+
+def part_hash_of(salt: bytes, part_bytes: bytes) -> bytes:
+    """The same, from the canonical bytes of the part."""
+    return _sha256(salt + part_bytes).digest()
 
 
 def leaf_input(document: Mapping[str, Any]) -> bytes:
@@ -61,6 +66,11 @@ def leaf_input(document: Mapping[str, Any]) -> bytes:
     shown = {name: value for name, value in document.items() if name not in _NOT_HASHED}
     # No header field is a float, so the fast encoder is the canonical one.
     return orjson.dumps(shown, default=_spelled, option=_HEADER)
+
+
+def leaf_hash_of(shown: dict[str, Any]) -> bytes:
+    """The leaf of what it covers, times and binaries being spelled out already."""
+    return _sha256(b"\x00" + _dumps(shown, None, _SORTED)).digest()
 
 
 def _spelled(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +20,8 @@ class Problem(NamedTuple):
     message: str
 
 
-class BadNumber(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BadNumber:
     """Stands in a decoded body for a number literal that no double or int64 can hold."""
 
     code: str  # non_finite, int_range

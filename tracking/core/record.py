@@ -8,7 +8,7 @@ hashed behind a salted commitment. Absent fields are absent in both, never null.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,22 +16,43 @@ from typing import Any, Final
 import orjson
 
 from tracking import vocabulary as v
+from tracking.clock import iso
+from tracking.core.canonical import canonical
 from tracking.core.checks import BadNumber, Problem, is_too_deep, kind_of, pointer_to, shown
 from tracking.core.parts import PartChecks
 
 __all__ = ["BadNumber", "Problem", "Record", "default_transaction", "lane_of", "read_record"]
 
 
-@dataclass(slots=True)
+# What the server adds to a stored record; everything else in it is the producer's content.
+SERVER_FIELDS: Final = frozenset(
+    "_id v tenant lane recorded_at marks producer batch index salt part_hash part".split()
+)
+
+
+@dataclass(slots=True, eq=False)
 class Record:
-    """A valid record in its stored form, without what the server adds (docs/integrity.md)."""
+    """A valid record in its stored form (docs/integrity.md).
 
+    `header`: the stored document without the part. `shown`: the same as the leaf covers it, its
+    times spelled out. What the server adds to either may stand there with any value until it
+    is written. `part_bytes`: the canonical bytes of `part`.
+    """
+
+    id: str
     header: dict[str, Any]
+    shown: dict[str, Any]
     part: dict[str, Any]
+    part_bytes: bytes
 
-    @property
-    def id(self) -> str:
-        return str(self.header["id"])
+    def content(self) -> dict[str, Any]:
+        """The header without what the server adds."""
+        return content_of(self.header)
+
+
+def content_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the producer said in the clear of a stored record."""
+    return {name: value for name, value in document.items() if name not in SERVER_FIELDS}
 
 
 _FIELDS: Final = frozenset(
@@ -129,7 +150,9 @@ class _Reader(PartChecks):
             )
         if header["transaction"] in header.get("parents", ()):
             self.bad("/parents", "self_reference", "A transaction cannot be its own parent.")
-        return Record(header, part)
+        id = header.pop("id")
+        times: dict[str, str] = {name: iso(header[name]) for name in _TIMES if name in header}
+        return Record(id, header, {**header, **times}, part, canonical(part))
 
     def required(self, name: str, check: Callable[[str, Any], Any]) -> Any:
         if name not in self.wire:

@@ -9,18 +9,19 @@ be sealed, or not there at all.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from tracking import vocabulary as v
-from tracking.core.canonical import canonical, leaf_hash, part_hash
-from tracking.core.fast import read_usual
-from tracking.core.record import Problem, Record, read_record
+from tracking.core.canonical import leaf_hash, part_hash_of
+from tracking.core.record import Problem, Record, content_of, read_record
+from tracking.core.usual import read_usual
+from tracking.core.wire import WireRecord, convert, plain
 from tracking.errors import DatabaseUnavailable
 from tracking.ingest.decode import Unreadable
-from tracking.ingest.writer import Batch, append, known_records
+from tracking.ingest.writer import BATCH_BYTES, Batch, append, bytes_of, known_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,36 +72,58 @@ def accept(
     answer = Answer([])
     firsts: dict[str, Item] = {}
     repeats: list[Item] = []
-    for index, value in enumerate(values):
-        result, record = _check(index, value, moment)
-        answer.results.append(result)
-        if record is None:
+    for index, read in enumerate(_read(values, moment)):
+        if not isinstance(read, Record):
+            claimed = _claimed_id(values[index])
+            answer.results.append(Result(index, claimed, v.INVALID, errors=read))
             continue
-        if record.id in firsts:
-            repeats.append((result, record))
+        result = Result(index, read.id, v.STORED)
+        answer.results.append(result)
+        if read.id in firsts:
+            repeats.append((result, read))
         else:
-            firsts[record.id] = (result, record)
+            firsts[read.id] = (result, read)
 
     fresh = list(firsts.values())
     if atomic:
         _record_all_or_nothing(producer, fresh, repeats, moment, answer)
         return answer
-    for start in range(0, len(fresh), v.BATCH_RECORDS_MAX):
-        _record_batch(producer, fresh[start : start + v.BATCH_RECORDS_MAX], moment, answer)
+    for items in _batches(fresh):
+        _record_batch(producer, items, moment, answer)
     if repeats:
         # An id given twice: what stands in the journal by now decides about the second.
         _settle(repeats, known_records(producer.tenant, _ids(repeats)))
     return answer
 
 
-def _check(index: int, value: object, moment: datetime) -> tuple[Result, Record | None]:
+def _read(values: Sequence[object], moment: datetime) -> list[Record | list[Problem]]:
+    """The record of each value, or what is wrong with it."""
+    if set(map(type, values)) == {WireRecord}:
+        wires: Sequence[WireRecord | None] = values  # type: ignore[assignment]
+    else:
+        wires = convert(values)
+    return [
+        record or _read_carefully(value, moment)
+        for value, record in zip(values, read_usual(wires, moment), strict=True)
+    ]
+
+
+def _read_carefully(value: object, moment: datetime) -> Record | list[Problem]:
     if isinstance(value, Unreadable):
-        problem = Problem("", value.code, value.message)
-        return Result(index, None, v.INVALID, errors=[problem]), None
-    record = read_usual(value, moment) or read_record(value, now=moment)
-    if isinstance(record, Record):
-        return Result(index, record.id, v.STORED), record
-    return Result(index, _claimed_id(value), v.INVALID, errors=record), None
+        return [Problem("", value.code, value.message)]
+    return read_record(plain(value) if isinstance(value, WireRecord) else value, now=moment)
+
+
+def _batches(items: list[Item]) -> Iterator[list[Item]]:
+    """Parts that one transaction takes, by number and by size."""
+    first, size = 0, 0
+    for place, (_result, record) in enumerate(items):
+        size += (own := bytes_of(record))
+        if place - first == v.BATCH_RECORDS_MAX or (size > BATCH_BYTES and place > first):
+            yield items[first:place]
+            first, size = place, own
+    if items:
+        yield items[first:]
 
 
 def _record_batch(producer: Producer, items: list[Item], moment: datetime, answer: Answer) -> None:
@@ -185,10 +208,6 @@ _CONFLICT = Problem(
 _REFUSED = Problem(
     "", "atomic_refused", "Not recorded: another record of this atomic post was refused."
 )
-# What the server adds; everything else in the header is the producer's content.
-_SERVER_FIELDS = frozenset(
-    "_id v tenant lane recorded_at marks producer batch index salt part_hash part".split()
-)
 
 
 def _ids(items: list[Item]) -> list[str]:
@@ -196,22 +215,23 @@ def _ids(items: list[Item]) -> list[str]:
 
 
 def _equal(one: Record, other: Record) -> bool:
-    # By bytes, as stored records are compared: to Python, true equals 1.
-    return one.header == other.header and canonical(one.part) == canonical(other.part)
+    # The part by its bytes, as stored records are compared: to Python, true equals 1.
+    return one.content() == other.content() and one.part_bytes == other.part_bytes
 
 
 def _same_content(stored: Mapping[str, Any], record: Record) -> bool:
-    posted = {name: value for name, value in record.header.items() if name != "id"}
-    header = {name: value for name, value in stored.items() if name not in _SERVER_FIELDS}
-    if posted != header:
+    if record.content() != content_of(stored):
         return False
     salt = stored.get("salt")
     # Once erased, a record's salt is gone and its part can no longer be compared.
-    return salt is None or part_hash(salt, record.part) == stored["part_hash"]
+    return salt is None or part_hash_of(salt, record.part_bytes) == stored["part_hash"]
 
 
 def _claimed_id(value: object) -> str | None:
-    claimed = value.get("id") if isinstance(value, dict) else None
+    if isinstance(value, WireRecord):
+        claimed: object = value.id
+    else:
+        claimed = value.get("id") if isinstance(value, dict) else None
     if isinstance(claimed, str) and v.ID_PATTERN.fullmatch(claimed):
         return claimed
     return None

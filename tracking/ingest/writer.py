@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -17,19 +18,26 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from tracking import clock
 from tracking import vocabulary as v
 from tracking.core import merkle
-from tracking.core.canonical import SALT_BYTES, VERSION, leaf_hash, part_hash
+from tracking.core.canonical import SALT_BYTES, VERSION, leaf_hash_of, part_hash_of
 from tracking.core.record import Record, lane_of
-from tracking.errors import WriteRefused
+from tracking.errors import BadRequest, WriteRefused
 from tracking.ingest.group import GroupCommit
-from tracking.mongo.connection import available, collection, run_transaction
+from tracking.mongo.connection import CODEC, available, collection, database, run_transaction
 
 JOURNAL = "journal"
 SEAL_QUEUE = "seal_queue"
 _DUPLICATE_KEY = 11000
+_TOO_LARGE = 388  # for the cache; only an atomic post can be
 # A producer is told to come again rather than kept waiting (docs/api.md).
 _PATIENCE_SECONDS = 5.0
 # Larger posts fill a transaction by themselves.
 _SMALL = 100
+# MongoDB takes a command of 16 MiB, and with little memory no much larger transaction. Documents
+# are estimated from above: BSON has at most five times the bytes of JSON (a list of digits), a
+# header without parents less than 4 KiB.
+BATCH_BYTES = 15 * 1024 * 1024
+_HEADER_BYTES = 4096
+_PARENT_BYTES = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +78,16 @@ def _write(posts: list[_Post]) -> list[Batch | None]:
         by_tenant.setdefault(post.tenant, []).append(place)
     for tenant, places in by_tenant.items():
         moment = max(posts[place].moment for place in places)
-        batch = clock.uuid7(moment)
+        stamp = Stamp.of(tenant, clock.uuid7(moment), moment)
         leaves: list[bytes] = []
         slices: dict[int, slice] = {}
         for place in places:
             start = len(leaves)
-            for record in posts[place].records:
-                document = journal_document(
-                    record, tenant, posts[place].key, batch, len(leaves), moment
-                )
-                documents.append(document)
-                leaves.append(leaf_hash(document))
+            stamp.put(posts[place].key, posts[place].records, documents, leaves)
             slices[place] = slice(start, len(leaves))
         entries.append(
             {
-                "_id": batch,
+                "_id": stamp.batch,
                 "tenant": tenant,
                 "recorded_at": moment,
                 "count": len(leaves),
@@ -93,20 +96,39 @@ def _write(posts: list[_Post]) -> list[Batch | None]:
         )
         root = merkle.root_hash(leaves).hex()
         for place, own in slices.items():
-            answers[place] = Batch(batch, moment, root, leaves[own])
-    if _insert(documents, entries):
+            answers[place] = Batch(stamp.batch, moment, root, leaves[own])
+    fits = sum(bytes_of(record) for post in posts for record in post.records) <= BATCH_BYTES
+    if _insert(documents, entries, fits=fits):
         return [answers[place] for place in range(len(posts))]
     if len(posts) == 1:
         return [None]
     return [_write([post])[0] for post in posts]
 
 
-def _insert(documents: list[dict[str, Any]], entries: list[dict[str, Any]]) -> bool:
-    """Insert all of it in one transaction; False, and nothing inserted, if an id is known."""
+def bytes_of(record: Record) -> int:
+    """More bytes of BSON than the record's document can have."""
+    parents = len(record.header.get("parents", ()))
+    return 5 * len(record.part_bytes) + _HEADER_BYTES + _PARENT_BYTES * parents
+
+
+def _share(records: list[Record]) -> int:
+    """What the records take of a batch, in bytes, be it by their size or by their number."""
+    number = len(records) * BATCH_BYTES // v.BATCH_RECORDS_MAX
+    return max(number, sum(map(bytes_of, records)))
+
+
+def _insert(documents: list[dict[str, Any]], entries: list[dict[str, Any]], *, fits: bool) -> bool:
+    """Insert all of it in one transaction; False, and nothing inserted, if an id is known.
+
+    `fits`: the documents are sure to fit into one command.
+    """
 
     def write(session: ClientSession) -> None:
-        collection(JOURNAL).insert_many(documents, session=session)
-        collection(SEAL_QUEUE).insert_many(entries, session=session)
+        if fits:
+            _insert_at_once(JOURNAL, documents, session)
+        else:
+            collection(JOURNAL).insert_many(documents, session=session)
+        _insert_at_once(SEAL_QUEUE, entries, session)
 
     try:
         run_transaction(write, seconds=_PATIENCE_SECONDS)
@@ -118,13 +140,29 @@ def _insert(documents: list[dict[str, Any]], entries: list[dict[str, Any]]) -> b
             return False
         # The driver's own error quotes the documents, which no log may hold.
         codes = sorted({str(e.get("code")) for e in details.get("writeErrors", ())})
+        if codes == [str(_TOO_LARGE)]:
+            raise BadRequest(
+                "transaction_too_large",
+                "The records are too large for one transaction of this MongoDB; split the post.",
+                status=413,
+            ) from None
         raise WriteRefused(f"MongoDB refused the batch: {', '.join(codes)}.") from None
     return True
 
 
+def _insert_at_once(name: str, documents: list[dict[str, Any]], session: ClientSession) -> None:
+    """One insert command, without the driver's machinery for any number of documents."""
+    answer = database().command(
+        {"insert": name, "documents": documents}, session=session, codec_options=CODEC
+    )
+    if errors := answer.get("writeErrors"):
+        # The one error type of the driver's own bulk insert.
+        raise BulkWriteError({"writeErrors": errors})
+
+
 # One for the process: its web threads meet here.
 _small_posts: GroupCommit[_Post, Batch | None] = GroupCommit(
-    _write, weight=lambda post: len(post.records), most=v.BATCH_RECORDS_MAX
+    _write, weight=lambda post: _share(post.records), most=BATCH_BYTES
 )
 
 
@@ -136,32 +174,56 @@ def known_records(tenant: str, ids: list[str]) -> dict[str, dict[str, Any]]:
     return {document["_id"].partition("/")[2]: document for document in found}
 
 
-def journal_document(
-    record: Record, tenant: str, key: str, batch: str, index: int, moment: datetime
-) -> dict[str, Any]:
-    """The document to store: the record and what the server adds, with a fresh salt."""
-    header = dict(record.header)
-    document: dict[str, Any] = {
-        "_id": f"{tenant}/{header.pop('id')}",
-        "v": VERSION,
-        "tenant": tenant,
-        "lane": lane_of(tenant, header["transaction"]),
-        **header,
-        "recorded_at": moment,
-        "producer": key,
-        "batch": batch,
-        "index": index,
-    }
-    marks = []
-    if header["occurred_at"] - moment > v.AHEAD_MARKED:
-        marks.append(v.MARK_CLOCK_SKEW)
-    if moment - header["occurred_at"] > v.LATE_AFTER:
-        marks.append(v.MARK_LATE)
-    if marks:
-        document["marks"] = marks
-    salt = os.urandom(SALT_BYTES)
-    document["salt"] = salt
-    document["part_hash"] = part_hash(salt, record.part)
-    if record.part:
-        document["part"] = record.part
-    return document
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What the server adds to the records of one batch."""
+
+    tenant: str
+    batch: str
+    moment: datetime
+    spelled: str
+    late: datetime
+    ahead: datetime
+
+    @classmethod
+    def of(cls, tenant: str, batch: str, moment: datetime) -> Stamp:
+        late, ahead = moment - v.LATE_AFTER, moment + v.AHEAD_MARKED
+        return cls(tenant, batch, moment, clock.iso(moment), late, ahead)
+
+    def put(
+        self, key: str, records: list[Record], documents: list[dict[str, Any]], leaves: list[bytes]
+    ) -> None:
+        """Append the stored document of each record, with a fresh salt, and its leaf."""
+        salts = os.urandom(SALT_BYTES * len(records))
+        prefix = f"{self.tenant}/"
+        for place, record in enumerate(records):
+            document, shown = record.header, record.shown
+            transaction = document["transaction"]
+            document["_id"] = shown["_id"] = prefix + record.id
+            document["v"] = shown["v"] = VERSION
+            document["tenant"] = shown["tenant"] = self.tenant
+            document["lane"] = shown["lane"] = _lane_of(self.tenant, transaction)
+            document["recorded_at"] = self.moment
+            shown["recorded_at"] = self.spelled
+            document["producer"] = shown["producer"] = key
+            document["batch"] = shown["batch"] = self.batch
+            document["index"] = shown["index"] = len(leaves)
+            if not self.late <= document["occurred_at"] <= self.ahead:
+                document["marks"] = shown["marks"] = self._marks(document["occurred_at"])
+            elif "marks" in document:  # of a batch that came to nothing
+                del document["marks"], shown["marks"]
+            salt = salts[SALT_BYTES * place : SALT_BYTES * (place + 1)]
+            digest = part_hash_of(salt, record.part_bytes)
+            shown["part_hash"] = digest.hex()
+            leaves.append(leaf_hash_of(shown))
+            document["part_hash"] = digest
+            document["salt"] = salt
+            if record.part:
+                document["part"] = record.part
+            documents.append(document)
+
+    def _marks(self, occurred_at: datetime) -> list[str]:
+        return [v.MARK_CLOCK_SKEW if occurred_at > self.ahead else v.MARK_LATE]
+
+
+_lane_of = lru_cache(maxsize=4096)(lane_of)

@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 SEAL_QUEUE = "seal_queue"
 LOG_SEGMENT = "log_segment"
 _IDLE_SECONDS = 0.1
+# Between small segments: one for each of many small posts would cost more than the posts, and
+# whoever reads the log later would read as many.
+_GATHER_SECONDS = 0.1
+_SMALL_SEGMENT = v.SEGMENT_LEAVES // 2
 _LONGEST_PAUSE = 5.0
 _ENTRIES = 1_000
 
@@ -108,3 +112,5 @@ def seal_until(stop: threading.Event) -> None:
                 logger.exception("sealing failed and tries again")
         if not sealed:
             stop.wait(pause)
+        elif sealed < _SMALL_SEGMENT:
+            stop.wait(_GATHER_SECONDS)
