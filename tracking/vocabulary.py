@@ -37,6 +37,9 @@ STORED, DUPLICATE, CONFLICT, INVALID = OUTCOMES = (
     "conflict",
     "invalid",
 )
+# An object of this type whose id is its transaction's stands for none: a trace that does not say
+# what it is about (docs/opentelemetry.md).
+TRACE_OBJECT: Final = "trace"
 MARK_LATE, MARK_CLOCK_SKEW = MARKS = ("late", "clock_skew")
 
 # Warnings on a transaction: data that contradicts itself, shown and never "repaired".
@@ -68,6 +71,7 @@ ROLES: Final = ("Auditor", "Support", "Developer", "Analyst", "Administrator")
 ID_MAX: Final = 128
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
 OBJECT_ID_MAX: Final = 200
+RATE_MAX: Final = 1_000_000
 NAME_MAX: Final = 100  # object type, flow, flow version, block
 ATTEMPT_MAX: Final = 1_000_000
 INT_MAX: Final = 2**53 - 1

@@ -51,6 +51,7 @@ def test_the_document_is_valid_and_complete() -> None:
     assert set(found["paths"]) == {
         "/api/v1/blocks",
         "/api/v1/blocks/{record}",
+        "/api/v1/otlp/v1/traces",
         "/api/v1/transactions",
         "/api/v1/transactions/{transaction}",
         "/api/v1/transactions/{transaction}/blocks",
@@ -63,7 +64,7 @@ def test_the_document_is_valid_and_complete() -> None:
     named = {p["name"] for p in found["paths"]["/api/v1/transactions"]["get"]["parameters"]}
     assert {"status", "q", "cursor", "page_size", "reference", "created_after"} <= named
     statuses = set(found["paths"]["/api/v1/blocks"]["post"]["responses"])
-    assert statuses == set("200 201 207 400 401 403 413 415 422 503".split())
+    assert statuses == set("200 201 207 400 401 403 408 413 415 422 429 503".split())
 
 
 def test_making_the_document_warns_of_nothing(capfd: pytest.CaptureFixture[str]) -> None:

@@ -64,6 +64,8 @@ def _record(
         record["object_id"] = "o-2"
     if chance() < 0.03:
         record["object_type"] = "invoice"
+    if chance() < 0.05:
+        record["object_id"], record["object_type"] = "tx-1", "trace"
     if chance() < 0.03:
         record["flow"] = random.choice(("returns", "a-flow"))
     if chance() < 0.1:

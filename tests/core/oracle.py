@@ -57,9 +57,15 @@ def derive(
     usage = usage_of(counting)
 
     warnings = set()
+    named = [
+        r for r in counting if (r["object_type"], r["object_id"]) != ("trace", r["transaction"])
+    ]
+    about = first  # F1
+    if first not in named and named:
+        about = min(named, key=lambda r: (r["object_type"], r["object_id"]))
     if any(
-        (r["object_id"], r["object_type"]) != (first["object_id"], first["object_type"])
-        for r in counting
+        (r["object_id"], r["object_type"]) != (about["object_id"], about["object_type"])
+        for r in named
     ):
         warnings.add("mixed_objects")  # F1
     if any(record["flow"] != first["flow"] for record in counting):
@@ -85,8 +91,8 @@ def derive(
     tails = {name: stage_state(name, blocks, definition, status) for name in STAGES}
 
     transaction = {
-        "object_id": first["object_id"],
-        "object_type": first["object_type"],
+        "object_id": about["object_id"],
+        "object_type": about["object_type"],
         "flow": first["flow"],
         "flow_version": version,
         "definition": definition.version if definition else None,
@@ -127,7 +133,7 @@ def derive(
         blocks[name]["usage"] = dict(sorted(blocks[name]["usage"].items())[:100])  # F8
         blocks[name]["expected"] = name in places if definition else None
         for field in ("object_id", "object_type", "flow"):
-            blocks[name][field] = first[field]
+            blocks[name][field] = transaction[field]
     return transaction, [public(blocks[name]) for name in names]
 
 

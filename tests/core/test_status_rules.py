@@ -406,6 +406,27 @@ def test_f1_object_and_flow_are_those_of_the_smallest_key() -> None:
     assert transaction["warnings"] == ["mixed_flows", "mixed_objects"]
 
 
+def test_f1_a_trace_stands_for_an_object_until_one_is_named() -> None:
+    trace = {"object_id": "tx-1", "object_type": "trace"}
+    alone, _blocks = state(said("a", "receive", "started", 1, **trace))
+    assert (alone["object_id"], alone["object_type"]) == ("tx-1", "trace")
+    named, _blocks = state(
+        said("a", "receive", "started", 1, **trace),
+        said("c", "check", "succeeded", 3),
+        said("b", "load", "succeeded", 2, **trace),
+    )
+    assert (named["object_id"], named["object_type"]) == ("o-1", "order")
+    assert named["warnings"] == []
+    other = {"object_id": "another trace", "object_type": "trace"}
+    mixed, _blocks = state(
+        said("a", "receive", "started", 1, **trace),
+        said("b", "load", "succeeded", 2, **other),
+        said("c", "check", "succeeded", 3),
+    )
+    assert (mixed["object_id"], mixed["object_type"]) == ("o-1", "order")
+    assert mixed["warnings"] == ["mixed_objects"]
+
+
 def test_f2_an_event_time_ahead_of_its_record_time_counts_as_the_record_time() -> None:
     transaction, blocks = state(
         said("a", "receive", "succeeded", 10),

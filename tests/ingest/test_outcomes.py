@@ -201,7 +201,10 @@ def test_options_state_the_limits() -> None:
     response = Client().options(BLOCKS)
     assert response.status_code == 200
     assert response["Allow"] == "POST, OPTIONS"
-    assert response["Accept-Post"] == "application/json, application/x-ndjson"
+    assert response["Accept-Post"].split(", ") == [
+        *("application/json", "application/x-ndjson"),
+        *("application/cloudevents+json", "application/cloudevents-batch+json"),
+    ]
     assert body(response)["limits"]["post_records"] == 5_000
 
 

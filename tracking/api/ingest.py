@@ -5,35 +5,41 @@ A plain view: what a record may hold is read_record's matter, so there is no ser
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import orjson
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from tracking import clock
 from tracking import vocabulary as v
+from tracking.api import rates
 from tracking.api.authentication import key_holder_with
+from tracking.api.body import media_type, read_body
 from tracking.api.parameters import check_parameters, flag
 from tracking.api.problems import explained, method_not_allowed
 from tracking.errors import BadRequest
 from tracking.ingest.accept import Answer, Producer, Result, accept
-from tracking.ingest.decode import MEDIA_TYPES, decode
-from tracking.ingest.inflate import ENCODINGS, TooLarge, inflate
+from tracking.ingest.cloudevents import explain, read_event
+from tracking.ingest.cloudevents_envelope import Event, from_headers, is_binary
+from tracking.ingest.decode import CLOUD_EVENT, CLOUD_EVENTS, JSON, MEDIA_TYPES, decode, parse_json
+from tracking.ingest.inflate import ENCODINGS
 
 METHODS: Final = ["POST", "OPTIONS"]
-_CHUNK: Final = 64 * 1024
 _ACCEPT_POST: Final = ", ".join(MEDIA_TYPES)
 
-LIMITS: Final = {
-    "post_records": v.POST_RECORDS_MAX,
-    "post_bytes": v.POST_BYTES_MAX,
-    "atomic_records": v.ATOMIC_RECORDS_MAX,
-    "record_bytes": v.RECORD_BYTES_MAX,
-    "nesting": v.DEPTH_MAX,
-}
+
+def limits() -> dict[str, int]:
+    """What a post may hold here; the settings decide about the first three."""
+    return {
+        "post_records": settings.DFT_POST_RECORDS,
+        "post_bytes": settings.DFT_POST_BYTES,
+        "atomic_records": min(settings.DFT_ATOMIC_RECORDS, settings.DFT_POST_RECORDS),
+        "record_bytes": v.RECORD_BYTES_MAX,
+        "nesting": v.DEPTH_MAX,
+        "records_per_second": settings.DFT_RATE_RECORDS,
+    }
 
 
 @csrf_exempt  # no cookie is looked at: only the key counts
@@ -45,18 +51,23 @@ def blocks(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return method_not_allowed(request, METHODS)
     holder = key_holder_with(request, v.SCOPE_INGEST)
+    rates.look(holder)
     check_parameters(request, ("atomic",))
     atomic = flag(request, "atomic")
-    media_type = _media_type(request)
-    values = decode(_read_body(request), media_type)
-    if atomic and len(values) > v.ATOMIC_RECORDS_MAX:
+    kind = media_type(request, MEDIA_TYPES)
+    body = read_body(request)
+    events = _events(request, kind, body)
+    most = settings.DFT_POST_RECORDS
+    values = decode(body, kind, most) if events is None else [event.value for event in events]
+    if atomic and len(values) > settings.DFT_ATOMIC_RECORDS:
         raise BadRequest(
             "too_many_records",
             f"The post has {len(values)} records; an atomic one has at most"
-            f" {v.ATOMIC_RECORDS_MAX}.",
+            f" {settings.DFT_ATOMIC_RECORDS}.",
             status=413,
-            limit=v.ATOMIC_RECORDS_MAX,
+            limit=settings.DFT_ATOMIC_RECORDS,
         )
+    headers = rates.charge(holder, len(values))
     answer = accept(
         producer=Producer(holder.tenant, holder.prefix),
         values=values,
@@ -64,96 +75,25 @@ def blocks(request: HttpRequest) -> HttpResponse:
         moment=clock.now(),
         atomic=atomic,
     )
-    return _answer(answer, minimal=_prefers_minimal(request))
+    if events is not None:
+        explain(answer.results, events)
+    response = _answer(answer, minimal=_prefers_minimal(request))
+    for name, text in headers.items():
+        response[name] = text
+    return response
 
 
 # --- Reading the request ---------------------------------------------------------------------
 
 
-def _media_type(request: HttpRequest) -> str:
-    media_type = (request.content_type or "").lower()
-    charset = (request.content_params or {}).get("charset", "utf-8").lower()
-    if media_type not in MEDIA_TYPES or charset not in ("utf-8", "utf8"):
-        raise BadRequest(
-            "unsupported_media_type",
-            f"The body must be {' or '.join(MEDIA_TYPES)}, in UTF-8.",
-            status=415,
-            headers={"Accept-Post": _ACCEPT_POST},
-        )
-    return media_type
-
-
-def _encoding(request: HttpRequest) -> str:
-    """gzip, zstd, or nothing."""
-    coding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if coding in ("", "identity"):
-        return ""
-    if coding not in ENCODINGS:
-        raise BadRequest(
-            "unsupported_encoding",
-            f"The body's Content-Encoding must be {' or '.join(ENCODINGS)}, or absent.",
-            status=415,
-            headers={"Accept-Encoding": ", ".join(ENCODINGS)},
-        )
-    return coding
-
-
-def _read_body(request: HttpRequest) -> bytes:
-    """The inflated body, never more of it than the limit."""
-    encoding = _encoding(request)
-    body = _read_sent(request)
-    if not encoding:
-        return body
-    try:
-        return inflate(body, encoding, v.POST_BYTES_MAX)
-    except TooLarge:
-        raise _too_large() from None
-
-
-def _read_sent(request: HttpRequest) -> bytes:
-    """The body as it was sent, never more of it than the limit."""
-    environ: Mapping[str, Any] = request.META
-    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
-        # Of unknown length: Django would read nothing. The server marks the end instead.
-        if not environ.get("wsgi.input_terminated"):
-            raise BadRequest("length_required", "Send a Content-Length.", status=411)
-        return _read(environ["wsgi.input"])
-    announced = environ.get("CONTENT_LENGTH") or "0"
-    if not (announced.isascii() and announced.isdigit()):
-        raise BadRequest("bad_request", "The Content-Length is not a number.")
-    if int(announced) > v.POST_BYTES_MAX:
-        raise _too_large()
-    body = _read(request)
-    if len(body) < int(announced):
-        raise BadRequest(
-            "incomplete_body",
-            f"The body ended after {len(body)} of {announced} bytes.",
-            offset=len(body),
-        )
-    return body
-
-
-def _read(stream: Any) -> bytes:
-    parts = []
-    size = 0
-    try:
-        while part := stream.read(_CHUNK):
-            size += len(part)
-            if size > v.POST_BYTES_MAX:
-                raise _too_large()
-            parts.append(part)
-    except (OSError, UnreadablePostError):
-        raise BadRequest("incomplete_body", "The body broke off.", offset=size) from None
-    return b"".join(parts)
-
-
-def _too_large() -> BadRequest:
-    return BadRequest(
-        "body_too_large",
-        f"The body has more than {v.POST_BYTES_MAX} bytes; split the post.",
-        status=413,
-        limit=v.POST_BYTES_MAX,
-    )
+def _events(request: HttpRequest, kind: str, body: bytes) -> list[Event] | None:
+    """The posted CloudEvents, None where the body holds plain records."""
+    if kind in (CLOUD_EVENT, CLOUD_EVENTS):
+        return [read_event(value) for value in decode(body, kind, settings.DFT_POST_RECORDS)]
+    if kind == JSON and is_binary(request.META):
+        data = parse_json(body) if body else None
+        return [read_event(from_headers(request.META, request.META["CONTENT_TYPE"], data))]
+    return None
 
 
 def _prefers_minimal(request: HttpRequest) -> bool:
@@ -218,7 +158,7 @@ def _options() -> HttpResponse:
         "methods": METHODS,
         "media_types": MEDIA_TYPES,
         "encodings": ENCODINGS,
-        "limits": LIMITS,
+        "limits": limits(),
     }
     response = HttpResponse(orjson.dumps(body), content_type="application/json")
     response["Allow"] = ", ".join(METHODS)

@@ -8,12 +8,13 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from tracking import vocabulary as v
 from tracking.api.filters import Moment, TransactionFilter
+from tracking.api.ingest import limits
 from tracking.api.paging import PAGE, PAGE_MOST
 from tracking.api.schema_answers import COMPONENTS, ref
+from tracking.api.schema_otlp import post_traces
 from tracking.api.schema_record import IDENTIFIER
-from tracking.ingest.decode import JSON, NDJSON
+from tracking.ingest.decode import CLOUD_EVENT, CLOUD_EVENTS, JSON, NDJSON
 from tracking.ingest.inflate import ENCODINGS
 
 _PROBLEM: Final = "application/problem+json"
@@ -107,6 +108,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     """A post-processing hook: the shared components, and the plain view that takes posts."""
     result.setdefault("components", {}).setdefault("schemas", {}).update(COMPONENTS)
     result["paths"]["/api/v1/blocks"] = {"post": _post(), "options": _options()}
+    result["paths"]["/api/v1/otlp/v1/traces"] = {"post": post_traces()}
     result["paths"] = dict(sorted(result["paths"].items()))
     return result
 
@@ -125,16 +127,20 @@ def _post() -> dict[str, Any]:
     problems = {
         **_PROBLEMS,
         413: "The body has too many bytes or records; see limit.",
+        408: "The body did not come in time.",
         415: "The body has another type or encoding.",
+        429: "The key is faster than its rate; see Retry-After.",
+        503: "The database did not answer, or there is too much to do; see Retry-After.",
     }
     del problems[404]
+    most = limits()
     record, many = ref("Record"), {"type": "array", "items": ref("Record")}
     return {
         "operationId": "postRecords",
         "summary": "Record what happened",
         "description": (
-            f"One record, an array, or one per line: at most {v.POST_RECORDS_MAX} records and"
-            f" {v.POST_BYTES_MAX} bytes. Repeating a post is safe: a record is known by its id."
+            f"One record, an array, or one per line: at most {most['post_records']} records and"
+            f" {most['post_bytes']} bytes. Repeating a post is safe: a record is known by its id."
         ),
         "tags": ["posting"],
         "security": [{"key": []}],
@@ -143,7 +149,7 @@ def _post() -> dict[str, Any]:
                 "name": "atomic",
                 "in": "query",
                 "schema": {"type": "boolean", "default": False},
-                "description": f"All or nothing, for at most {v.ATOMIC_RECORDS_MAX} records.",
+                "description": f"All or nothing, for at most {most['atomic_records']} records.",
             },
             {
                 "name": "Prefer",
@@ -161,8 +167,10 @@ def _post() -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                **_content(JSON, {"oneOf": [record, {**many, "maxItems": v.POST_RECORDS_MAX}]}),
+                **_content(JSON, {"oneOf": [record, {**many, "maxItems": most["post_records"]}]}),
                 **_content(NDJSON, {"type": "string", "description": "One record per line."}),
+                **_content(CLOUD_EVENT, ref("CloudEvent")),
+                **_content(CLOUD_EVENTS, {"type": "array", "items": ref("CloudEvent")}),
             },
         },
         "responses": {

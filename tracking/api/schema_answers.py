@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tracking import vocabulary as v
+from tracking.api.schema_otlp import CLOUD_EVENT
 from tracking.api.schema_record import RECORD, Schema
 
 
@@ -177,6 +178,7 @@ _BATCH: Final[Schema] = _all(
 
 COMPONENTS: Final[Schema] = {
     "Record": RECORD,
+    "CloudEvent": CLOUD_EVENT,
     "PostAnswer": _all(
         {
             "received": _COUNT,

@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.permissions import AllowAny
 
 from tracking import vocabulary as v
-from tracking.api import ingest
+from tracking.api import ingest, otlp
 from tracking.api import transactions as views
 from tracking.api.problems import no_such_endpoint
 
@@ -34,6 +34,7 @@ _OPEN = {"permission_classes": [AllowAny], "authentication_classes": []}
 urlpatterns = [
     path("blocks", ingest.blocks, name="blocks"),
     path("blocks/<id:record>", views.RecordDetail.as_view(), name="record"),
+    path("otlp/v1/traces", otlp.traces, name="traces"),
     path("transactions", views.TransactionList.as_view(), name="transactions"),
     path("transactions/<id:transaction>", views.TransactionDetail.as_view(), name="transaction"),
     path(

@@ -77,10 +77,17 @@ class Block:
     costs: dict[str, Decimal] = field(default_factory=dict)
     failure: tuple[tuple[int, Key], Document] | None = None
     position: int = 0
+    # whether the flow's definition knows it; None without a definition
+    expected: bool | None = None
+    # whether its entry in the lists may differ from what its history was packed with
+    changed: bool = True
+    # the highest attempt (B1); a block has one from its first record on
+    deciding: Attempt = field(init=False)
 
-    @property
-    def deciding(self) -> Attempt:
-        return self.attempts[max(self.attempts)]
+    def put(self, position: int, expected: bool | None) -> None:
+        """Give it its place among the transaction's blocks."""
+        if position != self.position or expected is not self.expected:
+            self.position, self.expected, self.changed = position, expected, True
 
     @property
     def status(self) -> str:
@@ -108,10 +115,14 @@ class Block:
 
     @property
     def queue_ms(self) -> int | None:
+        if len(self.attempts) == 1:
+            return self.deciding.queue_ms
         return total(attempt.queue_ms for attempt in self.attempts.values())
 
     @property
     def work_ms(self) -> int | None:
+        if len(self.attempts) == 1:
+            return self.deciding.work_ms
         return total(attempt.work_ms for attempt in self.attempts.values())
 
 
@@ -122,10 +133,6 @@ def record_id(document: Document) -> str:
 
 def part_of(document: Document) -> Mapping[str, Any]:
     return document.get("part") or {}
-
-
-def earliest(*moments: datetime | None) -> datetime | None:
-    return min((m for m in moments if m is not None), default=None)
 
 
 def span(begin: datetime | None, end: datetime | None) -> int | None:

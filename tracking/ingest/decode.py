@@ -1,24 +1,35 @@
 """Body → the JSON values posted in it.
 
-The fast parser is strict. What it refuses goes through the slow one, which reads on where
-it can (a lone surrogate, NaN, a number beyond every range, a raw control character), so
-that one bad record is answered as one bad record and its neighbours are stored.
+Usual records come out as `WireRecord`, checked while they were parsed. A body that holds
+anything else is parsed again: by a strict parser, and what that refuses by a slow one, which
+reads on where it can (a lone surrogate, NaN, a number beyond every range, a raw control
+character), so that one bad record is answered as one bad record and its neighbours are stored.
 """
 
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import orjson
 
 from tracking import vocabulary as v
 from tracking.core.record import BadNumber
+from tracking.core.wire import parse, parse_one
 from tracking.errors import BadRequest
+from tracking.ingest.bounds import (
+    check_containers,
+    one_big_at_a_time,
+    too_many_records,
+    without_blank_lines,
+)
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
-MEDIA_TYPES = (JSON, NDJSON)
+CLOUD_EVENT = "application/cloudevents+json"
+CLOUD_EVENTS = "application/cloudevents-batch+json"
+MEDIA_TYPES = (JSON, NDJSON, CLOUD_EVENT, CLOUD_EVENTS)
 
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 # Every digit becomes 0: finding 19 of them is then a search for a fixed string, which is some
@@ -27,15 +38,19 @@ _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 32 for byte 
 _HUGE = b"0" * 19
 
 
-class Unreadable(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Unreadable:
     """Stands for a line of a post that is no JSON; the others are still read."""
 
     code: str
     message: str
 
 
-def decode(body: bytes, media_type: str) -> list[object]:
-    """The posted values, some perhaps `Unreadable`; raises BadRequest for the whole body."""
+def decode(body: bytes, media_type: str, most: int = v.POST_RECORDS_MAX) -> Sequence[object]:
+    """The posted values: usual records, decoded JSON, or `Unreadable`; of CloudEvents the events.
+
+    Raises BadRequest for the whole body, and for more than `most` values.
+    """
     for mark in _BOMS:
         if body.startswith(mark):
             raise BadRequest(
@@ -43,34 +58,60 @@ def decode(body: bytes, media_type: str) -> list[object]:
                 "The body must be UTF-8 without a byte-order mark.",
                 offset=0,
             )
-    return _ndjson(body) if media_type == NDJSON else _json(body)
+    with one_big_at_a_time(body):
+        if media_type == NDJSON:
+            return _ndjson(body, most)
+        events = media_type in (CLOUD_EVENT, CLOUD_EVENTS)
+        return _events(body, media_type, most) if events else _json(body, most)
 
 
-def _json(body: bytes) -> list[object]:
-    value = _parse(body)
+def _events(body: bytes, media_type: str, most: int) -> Sequence[object]:
+    value = parse_json(body, most)
+    if media_type == CLOUD_EVENT and isinstance(value, dict):
+        return [value]
+    if media_type == CLOUD_EVENTS and isinstance(value, list):
+        if len(value) > most:
+            raise too_many_records(len(value), most)
+        return value
+    wanted = "a JSON object" if media_type == CLOUD_EVENT else "an array of them"
+    raise BadRequest("bad_body", f"The body of {media_type} must be {wanted}.", offset=0)
+
+
+def _json(body: bytes, most: int) -> Sequence[object]:
+    usual = parse(body)
+    if usual is not None:
+        if len(usual) > most:
+            raise too_many_records(len(usual), most)
+        return usual
+    value = parse_json(body, most)
     if isinstance(value, dict):
         return [value]
     if isinstance(value, list):
-        if len(value) > v.POST_RECORDS_MAX:
-            raise _too_many(len(value))
+        if len(value) > most:
+            raise too_many_records(len(value), most)
         return value
     raise BadRequest("bad_body", "The body must be a JSON object or an array of them.", offset=0)
 
 
-def _ndjson(body: bytes) -> list[object]:
-    lines = [line for line in body.split(b"\n") if line.strip()]
-    if len(lines) > v.POST_RECORDS_MAX:
-        raise _too_many(len(lines))
+def _ndjson(body: bytes, most: int) -> list[object]:
+    lines = [line for line in without_blank_lines(body, most).split(b"\n") if line.strip()]
+    if len(lines) > most:
+        raise too_many_records(len(lines), most)
     values: list[object] = []
     for line in lines:
+        if usual := parse_one(line):
+            values.append(usual)
+            continue
         try:
-            values.append(_parse(line))
+            values.append(parse_json(line, most))
         except BadRequest as error:
             values.append(Unreadable(error.code, error.message))
     return values
 
 
-def _parse(text: bytes) -> object:
+def parse_json(text: bytes, records: int = v.POST_RECORDS_MAX) -> object:
+    """The JSON value; raises BadRequest where there is none. BadNumber stands for some numbers."""
+    check_containers(text, records)
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -110,12 +151,3 @@ def _integer(text: str) -> int | BadNumber:
 def _float(text: str) -> float | BadNumber:
     value = float(text)
     return value if abs(value) != float("inf") else BadNumber("non_finite")
-
-
-def _too_many(count: int) -> BadRequest:
-    return BadRequest(
-        "too_many_records",
-        f"The post has {count} records; at most {v.POST_RECORDS_MAX} are allowed.",
-        status=413,
-        limit=v.POST_RECORDS_MAX,
-    )
