@@ -12,6 +12,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.module_loading import import_string
 
+from tracking import vocabulary as v
 from tracking.mongo.connection import settings_entry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -83,7 +84,27 @@ DFT_HOST = os.environ.get("DFT_HOST", "127.0.0.1")
 DFT_PUBLIC_URL = os.environ.get("DFT_PUBLIC_URL", f"http://localhost:{DFT_PORT}").rstrip("/")
 DFT_WORKERS = env_int("DFT_WORKERS", 2, least=1, most=64)
 DFT_THREADS = env_int("DFT_THREADS", 4, least=1, most=64)
+DFT_FOLLOWER_NICE = env_int("DFT_FOLLOWER_NICE", 5, least=0, most=19)
+DFT_FOLLOWER_MEMORY_MB = env_int("DFT_FOLLOWER_MEMORY_MB", 64, least=0, most=65_536)
 DFT_DEMO = env_flag("DFT_DEMO", True)
+
+# --- The door: what one web worker takes in, and how long it waits for it -------------------
+DFT_POST_RECORDS = env_int("DFT_POST_RECORDS", v.POST_RECORDS_MAX, least=100, most=20_000)
+DFT_ATOMIC_RECORDS = env_int(
+    "DFT_ATOMIC_RECORDS", v.ATOMIC_RECORDS_MAX, least=1, most=v.BATCH_RECORDS_MAX
+)
+DFT_RATE_RECORDS = env_int("DFT_RATE_RECORDS", 0, least=0, most=1_000_000)
+DFT_RATE_READS = env_int("DFT_RATE_READS", 0, least=0, most=1_000_000)
+DFT_RATE_BURST_SECONDS = env_int("DFT_RATE_BURST_SECONDS", 10, least=1, most=3_600)
+DFT_POST_BYTES = env_int(
+    "DFT_POST_BYTES", v.POST_BYTES_MAX, least=2 * v.RECORD_BYTES_MAX, most=64 * 2**20
+)
+DFT_HEADER_SECONDS = env_int("DFT_HEADER_SECONDS", 10, least=1, most=300)
+DFT_BODY_SECONDS = env_int("DFT_BODY_SECONDS", 30, least=1, most=600)
+DFT_CONNECTIONS = env_int("DFT_CONNECTIONS", 4_096, least=16, most=100_000)
+DFT_QUEUE = env_int("DFT_QUEUE", 64, least=1, most=10_000)
+DFT_QUEUE_SECONDS = env_int("DFT_QUEUE_SECONDS", 5, least=1, most=60)
+DFT_BODIES_BYTES = env_int("DFT_BODIES_BYTES", 256 * 2**20, least=2**24, most=2**40)
 
 # --- Security --------------------------------------------------------------------------
 DEBUG = env_flag("DFT_DEBUG", False)

@@ -65,13 +65,22 @@ def test_others_make_no_keys() -> None:
     assert not ApiKey.objects.exists()
 
 
-def test_only_the_name_can_be_changed() -> None:
+def test_a_rate_is_a_number_or_nothing() -> None:
+    assert add(records_per_second="-1").status_code == 200
+    assert add(records_per_second="1000001").status_code == 200
+    assert not ApiKey.objects.exists()
+    add(records_per_second="25")
+    assert ApiKey.objects.get().records_per_second == 25
+
+
+def test_only_name_and_rate_can_be_changed() -> None:
     key, text = create_key(tenant="acme", name="shop", scopes=["ingest"])
     url = reverse("admin:tracking_apikey_change", args=[key.pk])
     body = {"name": "new", "scopes": ["export"], "tenant": "globex", "secret_hash": "0" * 64}
+    body["records_per_second"] = "50"
     assert signed_in("administrator").post(url, body).status_code == 302
     stored = ApiKey.objects.get()
-    assert stored.name == "new"
+    assert (stored.name, stored.records_per_second) == ("new", 50)
     assert (stored.tenant_id, stored.scopes) == ("acme", ["ingest"])
     assert authenticate(text, clock.now()).prefix == key.pk
 

@@ -34,6 +34,7 @@ def port() -> Iterator[int]:
     environment = {**os.environ, "DFT_MONGODB_URI": uri.geturl(), "DFT_MANIFEST": "0"}
     command = [
         *(sys.executable, "-m", "gunicorn", "dft_project.wsgi:application"),
+        *("--worker-class", "tracking.running.door.Door"),
         *("--bind", f"127.0.0.1:{number}", "--threads", "2", "--log-level", "error"),
     ]
     server = subprocess.Popen(command, env=environment)

@@ -71,6 +71,7 @@ def test_a_key_ends_after_its_days() -> None:
         (("--tenant", "acme", "--name", "x", "--scope", "read", "--days", "0"), "--days"),
         (("--tenant", "acme", "--name", "x", "--scope", "read", "--days", "-3"), "--days"),
         (("--tenant", "acme", "--name", "x", "--scope", "read", "--days", "99999999"), "--days"),
+        (("--tenant", "acme", "--name", "x", "--scope", "read", "--rate", "-1"), "rate is 0 to"),
         (("--tenant", "acme", "--name", "", "--scope", "read"), "name has 1 to"),
         (("--tenant", "acme", "--name", "x" * 101, "--scope", "read"), "name has 1 to"),
         (("--tenant", "acme", "--name", "x"), "--scope"),
@@ -83,6 +84,15 @@ def test_a_sentence_says_what_is_wrong_and_no_key_is_made(
     with pytest.raises(CommandError, match=re.escape(word)):
         create(*arguments)
     assert ApiKey.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "rate"), [((), None), (("--rate", "0"), 0), (("--rate", "7"), 7)]
+)
+def test_a_key_may_have_a_rate_of_its_own(given: tuple[str, ...], rate: int | None) -> None:
+    make_tenant()
+    text = create("--tenant", "acme", "--name", "x", "--scope", "ingest", *given).strip()
+    assert authenticate(text, clock.now()).records_per_second == rate
 
 
 @pytest.mark.parametrize("scope", v.SCOPES)

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -20,37 +21,35 @@ pytestmark = pytest.mark.django_db(transaction=True)
 KILLS = 4
 
 
+def keep_posting(batches: list[Any]) -> None:
+    for batch in batches:
+        post_at(batch)
+        time.sleep(0.02)
+    connection.close()
+
+
 def test_killed_again_and_again_while_posts_come_in(tmp_path: Path) -> None:
     random = Random(4)
     make_tenant()
     uri = uri_of(connection.settings_dict["NAME"])
     outside = Outside(uri)
     records, _definitions = histories(random, 250)
-    batches = cut(random, records)
-    stop = threading.Event()
+    *batches, last = cut(random, records)
 
-    def keep_posting() -> None:
-        for batch in batches[:-1]:
-            post_at(batch)
-            if not stop.is_set():
-                time.sleep(0.02)
-        connection.close()
-
-    poster = threading.Thread(target=keep_posting)
-    poster.start()
-    try:
-        for _ in range(KILLS):
-            follower = manage("follow", uri=uri, data=tmp_path)
+    for number in range(KILLS):
+        poster = threading.Thread(target=keep_posting, args=(batches[number::KILLS],))
+        follower = manage("follow", uri=uri, data=tmp_path)
+        try:
             before = outside.leaf()
+            poster.start()
             # alive and at work, then dead at an arbitrary point of its next steps
             wait_for(lambda at=before: outside.leaf() > at, "the follower follows", 30)
             time.sleep(random.random() * 0.1)
+        finally:
             kill(follower)
-    finally:
-        stop.set()
-        poster.join()
+            poster.join()
     follower = manage("follow", uri=uri, data=tmp_path)
-    post_at(batches[-1])
+    post_at(last)
     wait_for(outside.settled, "everything is derived")
     follower.send_signal(signal.SIGTERM)
     assert follower.wait(30) == 0

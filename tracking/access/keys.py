@@ -38,6 +38,7 @@ class KeyHolder:
     tenant: str
     prefix: str
     scopes: frozenset[str]
+    records_per_second: int | None = None  # None: as all others, 0: without a limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,19 @@ class _Known:
     scopes: frozenset[str]
     expires_at: datetime | None
     revoked_at: datetime | None
+    records_per_second: int | None
 
 
 _cache: dict[str, _Known] = {}
 
 
 def create_key(
-    *, tenant: str, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+    *,
+    tenant: str,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None = None,
+    records_per_second: int | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its text, which nobody can read again afterwards.
 
@@ -70,6 +77,8 @@ def create_key(
         raise ValueError(f"A key's name has 1 to {v.NAME_MAX} printable characters.")
     if expires_at is not None and expires_at.tzinfo is None:
         raise ValueError("The time of expiry needs a time zone.")
+    if records_per_second is not None and not 0 <= records_per_second <= v.RATE_MAX:
+        raise ValueError(f"A key's rate is 0 to {v.RATE_MAX} records a second.")
     if not Tenant.objects.filter(pk=tenant).exists():
         raise ValueError(f"There is no tenant {tenant!r}.")
     prefix = "".join(secrets.choice(_PREFIX_LETTERS) for _ in range(_PREFIX_LENGTH))
@@ -81,6 +90,7 @@ def create_key(
         tenant_id=tenant,
         scopes=wanted,
         expires_at=clock.cut(expires_at) if expires_at else None,
+        records_per_second=records_per_second,
     )
     return key, f"dft_{prefix}_{secret}"
 
@@ -110,7 +120,7 @@ def authenticate(text: str, moment: datetime) -> KeyHolder:
         raise Unauthorized("key_revoked", "The key has been revoked.")
     if known.expires_at is not None and known.expires_at <= moment:
         raise Unauthorized("key_expired", "The key has expired.")
-    return KeyHolder(known.tenant, prefix, known.scopes)
+    return KeyHolder(known.tenant, prefix, known.scopes, known.records_per_second)
 
 
 def looks_like_a_key(text: str) -> bool:
@@ -142,6 +152,7 @@ def _known(prefix: str, moment: datetime) -> _Known | None:
         scopes=frozenset(key.scopes),
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
+        records_per_second=key.records_per_second,
     )
     return known
 

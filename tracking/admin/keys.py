@@ -35,7 +35,7 @@ class KeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ("name", "tenant", "scopes", "expires_at")
+        fields = ("name", "tenant", "scopes", "expires_at", "records_per_second")
 
 
 @admin.register(ApiKey)
@@ -54,11 +54,19 @@ class ApiKeyAdmin(ManagedAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         if obj is None:
-            return ("name", "tenant", "scopes", "expires_at")
-        return ("name", "prefix", "tenant", "scopes_cell", "created_at", "expires_at", "revoked_at")
+            return KeyForm.Meta.fields
+        return (
+            *("name", "records_per_second", "prefix", "tenant", "scopes_cell"),
+            *("created_at", "expires_at", "revoked_at"),
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return () if obj is None else [f for f in self.get_fields(request, obj) if f != "name"]
+        changeable = ("name", "records_per_second")
+        return (
+            ()
+            if obj is None
+            else [field for field in self.get_fields(request, obj) if field not in changeable]
+        )
 
     def formfield_for_foreignkey(
         self, db_field: Field, request: HttpRequest, **kwargs: Any
@@ -74,13 +82,16 @@ class ApiKeyAdmin(ManagedAdmin):
         self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool
     ) -> None:
         if change:
-            visible_to(request.user, ApiKey).filter(pk=obj.pk).update(name=obj.name)
+            visible_to(request.user, ApiKey).filter(pk=obj.pk).update(
+                name=obj.name, records_per_second=obj.records_per_second
+            )
             return
         made, text = create_key(
             tenant=obj.tenant_id,
             name=obj.name,
             scopes=form.cleaned_data["scopes"],
             expires_at=obj.expires_at,
+            records_per_second=obj.records_per_second,
         )
         obj.prefix, obj.secret_hash, obj.created_at = made.prefix, made.secret_hash, made.created_at
         request.dft_new_key = text

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from tracking import clock
 from tracking.access.keys import KeyHolder, authenticate, looks_like_a_key
+from tracking.api.rates import charge_reading
 from tracking.errors import BadRequest, Forbidden, Unauthorized
 from tracking.models import User
 
@@ -51,6 +52,8 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[KeyHolder, KeyHolder] | None:
         holder = key_holder(request._request)
+        if holder is not None:
+            charge_reading(holder)
         return (holder, holder) if holder else None
 
     def authenticate_header(self, request: Request) -> str:

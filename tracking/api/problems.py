@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import random
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
@@ -87,7 +88,8 @@ def unavailable() -> HttpResponse:
         503,
         "database_unavailable",
         "The database did not answer in time. Repeat the same request; ids make that safe.",
-        headers={"Retry-After": str(RETRY_SECONDS)},
+        # Those who were turned away together must not come back together.
+        headers={"Retry-After": str(random.randint(1, RETRY_SECONDS))},  # noqa: S311
     )
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin, UserManager
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django_mongodb_backend.queryset import MongoQuerySet
 
 from tracking import clock
+from tracking import vocabulary as v
 from tracking.models.base import TENANT_MAX, MongoManager, UuidModel, slug_validator
 
 
@@ -106,6 +108,12 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(default=clock.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    records_per_second = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(v.RATE_MAX)],
+        help_text="How many records a second it may post; empty: as all others, 0: no limit.",
+    )
 
     objects = MongoManager()
 

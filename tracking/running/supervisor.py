@@ -158,7 +158,7 @@ class Supervisor:
 
 
 def gunicorn_command(settings: Any) -> list[str]:
-    """The web workers: threads, because a request mostly waits for MongoDB."""
+    """The web workers: threads, because a request mostly waits for MongoDB; see `door`."""
     return [
         sys.executable,
         "-m",
@@ -166,7 +166,7 @@ def gunicorn_command(settings: Any) -> list[str]:
         "dft_project.wsgi:application",
         f"--bind={settings.DFT_HOST}:{settings.DFT_PORT}",
         f"--workers={settings.DFT_WORKERS}",
-        "--worker-class=gthread",
+        "--worker-class=tracking.running.door.Door",
         f"--threads={settings.DFT_THREADS}",
         "--timeout=60",
         "--graceful-timeout=15",

@@ -29,6 +29,9 @@ class Command(BaseCommand):
             help="may be repeated",
         )
         parser.add_argument("--days", type=int, help="expires after this many days")
+        parser.add_argument(
+            "--rate", type=int, help="records a second it may post; 0: no limit (default: as all)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         tenant = options["tenant"]
@@ -43,6 +46,7 @@ class Command(BaseCommand):
                 name=options["name"],
                 scopes=sorted(set(options["scope"])),
                 expires_at=clock.now() + timedelta(days=days) if days else None,
+                records_per_second=options["rate"],
             )
         except ValueError as error:
             raise CommandError(f"{error}") from None
