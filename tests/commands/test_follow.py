@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -42,3 +43,21 @@ def test_it_seals_and_derives_and_ends_in_order(tmp_path: Path, number: signal.S
     post([record()])
     assert Follower("second").lead() is not None, "at once: the lead was handed over"
     outside.close()
+
+
+def test_it_stands_back_behind_whoever_posts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DFT_FOLLOWER_NICE", "7")
+    make_tenant()
+    post([record()])
+    uri = uri_of(connection.settings_dict["NAME"])
+    outside = Outside(uri)
+    process = manage("follow", uri=uri, data=tmp_path)
+    try:
+        wait_for(lambda: outside.leaf() == 1, "it follows")
+        mine = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(19, mine + 7)
+    finally:
+        kill(process)
+        outside.close()

@@ -12,8 +12,8 @@ from tests.tools import drain, make_tenant, post, record
 from tracking import clock
 from tracking.ledger.sealer import seal_once
 from tracking.mongo.connection import collection
+from tracking.projection import derive, journal
 from tracking.projection import follower as following
-from tracking.projection import journal
 from tracking.projection.follower import Follower
 from tracking.projection.rebuild import compare, rebuild
 from tracking.projection.refold import REFOLD
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ten records are many."""
-    monkeypatch.setattr(following, "HUGE", 10)
+    monkeypatch.setattr(derive, "HUGE", 10)
     monkeypatch.setattr(journal, "HELD", 10)
     make_tenant()
     yield

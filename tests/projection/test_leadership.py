@@ -15,7 +15,8 @@ from tests.projection.world import assert_derived_equals_oracle, derived, free_l
 from tests.tools import make_tenant, post, record
 from tracking.ledger.sealer import seal_once
 from tracking.mongo.connection import collection
-from tracking.projection.follower import LEASE, Follower, follow_until, is_gone, owner_here
+from tracking.projection.follower import LEASE, Follower, follow_until
+from tracking.projection.owner import is_gone, owner_here
 from tracking.projection.rebuild import compare
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -37,6 +37,8 @@ DEFAULT_NAME = "dft"
 MAJORITY = WriteConcern("majority", j=True)
 CODEC: CodecOptions = CodecOptions(tz_aware=True, tzinfo=UTC)
 RAW_CODEC: CodecOptions = CodecOptions(RawBSONDocument, tz_aware=True, tzinfo=UTC)
+# for the follower alone, where decoding moments counts: naive, in UTC
+NAIVE: CodecOptions = CodecOptions(tz_aware=False)
 
 FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.5

@@ -81,46 +81,51 @@ def transaction_document(tenant: str, lifetime: Lifetime) -> Document:
 
 def block_documents(tenant: str, lifetime: Lifetime) -> list[Document]:
     """One `block_progress` document for each block of the transaction."""
-    expected = {step.block for step in lifetime.definition.steps} if lifetime.definition else None
-    return [_block_document(tenant, lifetime, block, expected) for block in lifetime.blocks]
+    return [block_document(tenant, lifetime, block) for block in lifetime.blocks]
 
 
-def _block_document(
-    tenant: str, lifetime: Lifetime, block: Block, expected: set[str] | None
-) -> Document:
-    exception: Mapping[str, str] = block.exception or {}
+def block_document(tenant: str, lifetime: Lifetime, block: Block) -> Document:
+    """The `block_progress` document of one block.
+
+    Spelled out, because most of what the follower writes are these.
+    """
     key = transaction_key(tenant, lifetime.transaction)
-    return _present(
-        {
-            "_id": f"{key}/{block.name}",
-            "tenant": tenant,
-            "transaction": key,
-            "object_id": lifetime.object_id,
-            "object_type": lifetime.object_type,
-            "flow": lifetime.flow,
-            "block": block.name,
-            "stage": block.stage,
-            "status": block.status,
-            "position": block.position,
-            "expected": block.name in expected if expected is not None else None,
-            "attempts": len(block.attempts),
-            "attempt": block.deciding.number,
-            "records": block.records,
-            "first_at": block.first_at,
-            "last_at": block.last_at,
-            "updated_at": block.shown_last_at,
-            "queue_ms": block.queue_ms,
-            "work_ms": block.work_ms,
-            "reason": block.reason,
-            "error_type": exception.get("type"),
-            "error_message": exception.get("message"),
-            "error_code": exception.get("code"),
-            "error_location": exception.get("location"),
-            "error_record": _error_record(block if block.exception_record else None),
-            "usage": _usage(block.usage),
-            "costs": _costs(block.costs),
-        }
-    )
+    deciding = block.deciding
+    document: Document = {
+        "_id": f"{key}/{block.name}",
+        "tenant": tenant,
+        "transaction": key,
+        "object_id": lifetime.object_id,
+        "object_type": lifetime.object_type,
+        "flow": lifetime.flow,
+        "block": block.name,
+        "stage": deciding.deciding["stage"],
+        "status": deciding.status,
+        "position": block.position,
+    }
+    if block.expected is not None:
+        document["expected"] = block.expected
+    document["attempts"] = len(block.attempts)
+    document["attempt"] = deciding.number
+    document["records"] = block.records
+    document["first_at"] = block.first_at
+    document["last_at"] = block.last_at
+    document["updated_at"] = block.shown_last_at
+    if (queue_ms := block.queue_ms) is not None:
+        document["queue_ms"] = queue_ms
+    if (work_ms := block.work_ms) is not None:
+        document["work_ms"] = work_ms
+    if (reason := block.reason) is not None:
+        document["reason"] = reason
+    if block.failure is not None:
+        exception = block.exception or {}
+        for name in ("type", "message", "code", "location"):
+            if name in exception:
+                document[f"error_{name}"] = exception[name]
+        document["error_record"] = block.exception_record
+    document["usage"] = _usage(block.usage)
+    document["costs"] = _costs(block.costs)
+    return document
 
 
 def _error_record(block: Block | None) -> str | None:
@@ -139,6 +144,8 @@ def _cut(text: str | None) -> str | None:
 
 
 def _usage(usage: Mapping[tuple[str, str], Decimal]) -> list[Document]:
+    if not usage:
+        return []
     return [
         {"resource": resource, "unit": unit, "quantity": format(quantity, "f")}
         for (resource, unit), quantity in sorted(usage.items())[: v.KEPT_USAGE]

@@ -2,21 +2,22 @@
 
 One step:
 1. Lead: hold the cursor's lease (economy only; several followers may run, one works).
-2. Read the batches from the cursor's leaf on, and which transactions they touch.
-3. Derive each of those transactions anew from all its journal records.
+2. Read the batches from the cursor's leaf on, and their records.
+3. Derive each transaction they touch (derive.py), from its journal records or from what is
+   remembered of it since a step before.
 4. In one MongoDB transaction: move the cursor, guarded by its epoch and round, and write
-   the derived documents that differ.
+   the derived documents that differ. A large step is written while it is derived.
 
 Whoever lost the lead between 1 and 4 fails on the guard and writes nothing; a crash anywhere
-repeats the step. No clock, lease or change stream matters for what comes out.
+repeats the step. No clock, lease or change stream matters for what comes out. What is
+remembered holds only while this follower's steps follow one another: the cursor says so, whose
+round every write of every follower moves.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,37 +28,48 @@ from typing import Any
 from django.db import DatabaseError
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
+from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from tracking import clock
-from tracking.core.lifetime import Lifetime, fold
 from tracking.errors import DatabaseUnavailable
 from tracking.mongo.connection import (
     collection,
+    database,
     is_unavailable,
     kill_session,
     run_transaction,
     start_session,
 )
-from tracking.projection import journal
-from tracking.projection.definitions import definitions_of
+from tracking.projection.derive import Deriving
 from tracking.projection.documents import transaction_key
-from tracking.projection.log import CURSOR, CURSOR_NAME, next_batches
+from tracking.projection.journal import Leaves, read_leaves
+from tracking.projection.log import CURSOR, CURSOR_NAME, log_size
+from tracking.projection.memory import Memory
+from tracking.projection.overlap import Parts
+from tracking.projection.owner import is_gone
+from tracking.projection.paths import Learned
 from tracking.projection.refold import REFOLD
 from tracking.projection.startover import Walk, fields_of, take_step
-from tracking.projection.store import Change, records_kept, stored_of
+from tracking.projection.store import Change, write_learned
 
 logger = logging.getLogger(__name__)
 
 STEP_LEAVES = 2_000
 REFOLD_TRANSACTIONS = 500
+# Steps of at least this many leaves are written while they are derived.
+OVERLAP_LEAVES = 500
+WRITE_SECONDS = 50
+# So many steps behind is far; the log is interleaved where this share of the transactions that
+# a step touches was derived before.
+FAR_STEPS = 4
+INTERLEAVED = 0.2
+MEMORY_BYTES = 64 << 20
 LEASE = timedelta(seconds=10)
 LONGEST_LEASE = timedelta(seconds=160)
 IDLE_SECONDS = 0.1
+GATHER_SECONDS = 0.2
 LONGEST_PAUSE = 5.0
-# A transaction with more records than this is derived again at most once in DEFER, not at
-# each step: a producer that posts everything under one id must not stop everyone else.
-HUGE = 20_000
 DEFER = timedelta(seconds=60)
 
 
@@ -78,9 +90,15 @@ class Lead:
 class Follower:
     """One follower process, named by `owner`."""
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, *, memory_bytes: int = MEMORY_BYTES) -> None:
         self.owner = owner
         self.lease = LEASE
+        self.memory = Memory(memory_bytes)
+        # the epoch and round that the cursor has while nobody else moved it
+        self._expected: tuple[int, int] | None = None
+        self._jump = False
+        # read already for the next step
+        self._ahead: Leaves | None = None
         self._session: ClientSession | None = None
 
     @property
@@ -92,18 +110,29 @@ class Follower:
 
     def step(self) -> int:
         """Derive the next leaves of the log, or a due request; 0 when idle or not leading."""
-        lead = self.lead()
-        if lead is None:
-            return 0
         try:
+            lead = self.lead()
+            if lead is None:
+                return 0
+            if (lead.epoch, lead.round) != self._expected:
+                self._forget()
             if lead.walk.under_way:
-                return take_step(lead.walk, partial(self._write, lead))
+                return take_step(lead.walk, partial(self._walk, lead))
             return self._next_leaves(lead) or self._next_request(lead)
         except LostLead:
             # Followers whose steps outlast the lease would overtake each other for ever.
             self.lease = min(self.lease * 2, LONGEST_LEASE)
+            self._forget()
             logger.info("another follower took the lead")
             return 0
+        except BaseException:
+            # Whether something was written is unknown here; the journal knows what should be.
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        self.memory.clear()
+        self._ahead = None
 
     # --- 1. lead -------------------------------------------------------------------------
 
@@ -125,7 +154,11 @@ class Follower:
                 return None
             return Lead(0, 1, 0)
         change: dict[str, Any] = {"$set": mine}
-        if held["owner"] != self.owner:
+        if held["owner"] == self.owner:
+            lasts = held["leased_until"] - now > self.lease / 2
+            if lasts and held.get("session") == mine["session"]:
+                return Lead(held["leaf"], held["epoch"], held["round"], Walk.of(held))
+        else:
             if not (force or held["leased_until"] < now or is_gone(held["owner"])):
                 return None
             if "session" in held:
@@ -154,36 +187,50 @@ class Follower:
         Both are made of guarded steps, so that they survive a crash and that no follower of
         the past can drop what is derived afterwards.
         """
+        self._forget()
         lead = self.lead(force=True)
         if lead is None:
             raise LostLead
-        self._write(lead, 0, Change(), fields_of(Walk(dropping=True)))
+        self._write(lead, 0, [], Learned(), fields_of(Walk(dropping=True)))
 
     # --- 2. what to derive -----------------------------------------------------------------
 
     def _next_leaves(self, lead: Lead) -> int:
-        batches = next_batches(lead.leaf, least=STEP_LEAVES)
-        if not batches:
+        found = self._ahead if self._ahead and self._ahead.leaf == lead.leaf else None
+        found = found or read_leaves(lead.leaf, STEP_LEAVES)
+        self._ahead = None
+        if not found.count:
             return 0
-        leaves = sum(batch["count"] for batch in batches)
-        change = Change()
-        for tenant, transactions in journal.touched(batches).items():
-            huge = self._derive(tenant, sorted(transactions), change)
-            for transaction in huge:
-                self._defer(tenant, transaction, change)
-        self._write(lead, lead.leaf + leaves, change)
-        return leaves
+        deriving = Deriving(self.memory, jump=self._jump)
+        parts = self._derive(found, deriving)
+        leaf = lead.leaf + found.count
+        if found.count < OVERLAP_LEAVES:
+            self._write(lead, leaf, list(parts), deriving.learned)
+        else:
+            self._write_overlapping(lead, leaf, parts, deriving.learned)
+        deriving.remember()
+        interleaved = deriving.known >= deriving.met * INTERLEAVED
+        self._jump = interleaved and log_size() - leaf >= FAR_STEPS * STEP_LEAVES
+        return found.count
+
+    def _derive(self, found: Leaves, deriving: Deriving) -> Iterator[Change]:
+        for tenant, records in found.records.items():
+            yield from deriving.touched(tenant, records)
+        deferred = Change()
+        for tenant, transaction in deriving.huge:
+            self._defer(tenant, transaction, deferred)
+        yield deferred
 
     def _next_request(self, lead: Lead) -> int:
         due = {"not_before": {"$lte": clock.now()}}
         request = collection(REFOLD).find_one(due, sort=[("not_before", 1), ("_id", 1)])
         if request is None:
             return 0
-        tenant, change = request["tenant"], Change()
+        tenant, deriving = request["tenant"], Deriving(self.memory)
         if "transaction" in request:
-            self._derive(tenant, [request["transaction"]], change, defer_huge=False)
+            change = deriving.anew(tenant, [request["transaction"]])
             change.drop(REFOLD, request["_id"])
-            self._write(lead, lead.leaf, change)
+            self._write(lead, lead.leaf, [change], deriving.learned)
             return 1
         keys = {"$gt": request.get("after", f"{tenant}/"), "$lt": f"{tenant}0"}
         rows = list(
@@ -192,12 +239,12 @@ class Follower:
             .sort("_id", 1)
             .limit(REFOLD_TRANSACTIONS)
         )
-        self._derive(tenant, [row["transaction"] for row in rows], change, defer_huge=False)
+        change = deriving.anew(tenant, [row["transaction"] for row in rows])
         if len(rows) < REFOLD_TRANSACTIONS:
             change.drop(REFOLD, request["_id"])
         else:
             change.set(REFOLD, request["_id"], {"after": rows[-1]["_id"]})
-        self._write(lead, lead.leaf, change)
+        self._write(lead, lead.leaf, [change], deriving.learned)
         return max(1, len(rows))
 
     def _defer(self, tenant: str, transaction: str, change: Change) -> None:
@@ -215,73 +262,61 @@ class Follower:
                 },
             )
 
-    # --- 3. derive ---------------------------------------------------------------------------
-
-    def _derive(
-        self,
-        tenant: str,
-        transactions: list[str],
-        change: Change,
-        *,
-        defer_huge: bool = True,
-    ) -> list[str]:
-        """Put what differs into `change`; returns the transactions too large for a step."""
-        stored = stored_of(tenant, transactions)
-        huge = (
-            [name for name in transactions if records_kept(stored, tenant, name) > HUGE]
-            if defer_huge
-            else []
-        )
-        for lifetime in _lifetimes(tenant, sorted(set(transactions) - set(huge))):
-            change.compare(tenant, lifetime, stored)
-        return huge
-
-    # --- 4. write ------------------------------------------------------------------------------
+    # --- 3. write ------------------------------------------------------------------------------
 
     def _write(
-        self, lead: Lead, leaf: int, change: Change, also: dict[str, Any] | None = None
+        self,
+        lead: Lead,
+        leaf: int,
+        changes: list[Change],
+        learned: Learned,
+        also: dict[str, Any] | None = None,
     ) -> None:
+        target = database()
+
         def write(session: ClientSession) -> None:
-            moved = collection(CURSOR).update_one(
-                {"_id": CURSOR_NAME, "epoch": lead.epoch, "round": lead.round},
-                {"$set": {"leaf": leaf, **(also or {})}, "$inc": {"round": 1}},
-                session=session,
-            )
-            if not moved.matched_count:
-                raise LostLead
-            change.write(session)
+            _move(session, target, lead, {"leaf": leaf, **(also or {})})
+            for change in changes:
+                change.write(session, target)
+            write_learned(session, target, learned)
 
-        run_transaction(write, seconds=50, session=self.session)
+        run_transaction(write, seconds=WRITE_SECONDS, session=self.session)
+        self._expected = (lead.epoch, lead.round + 1)
 
+    def _write_overlapping(
+        self, lead: Lead, leaf: int, changes: Iterator[Change], learned: Learned
+    ) -> None:
+        """Write each change while the next is derived, and read on while the last is written."""
+        target = database()  # here: in another thread it would be another client
+        with Parts(self.session, seconds=WRITE_SECONDS) as parts:
+            parts.add(lambda session: _move(session, target, lead, {"leaf": leaf}))
+            for change in changes:
+                parts.add(partial(change.write, database=target))
+            parts.add(lambda session: write_learned(session, target, learned))
+            parts.complete()
+            # What the log says from there on is true whoever leads.
+            ahead = read_leaves(leaf, STEP_LEAVES)
+        self._ahead = ahead if ahead.count else None
+        self._expected = (lead.epoch, lead.round + 1)
 
-def owner_here() -> str:
-    """The name of this process as a follower."""
-    return f"{socket.gethostname()[:60]}:{os.getpid()}"
-
-
-def is_gone(owner: str) -> bool:
-    """Whether a follower of this host no longer runs: then nobody need wait for its lease."""
-    host, _, number = owner.rpartition(":")
-    if host != socket.gethostname()[:60] or not number.isdigit():
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
+    def _walk(self, lead: Lead, leaf: int, change: Change, also: dict[str, Any]) -> None:
+        self._write(lead, leaf, [change], change.learned, also)
 
 
-def _lifetimes(tenant: str, transactions: list[str]) -> Iterator[Lifetime]:
-    definitions = definitions_of(tenant)
-    for _tenant, _name, records in journal.records_by_transaction(tenant, transactions):
-        yield fold(records, definitions)
+def _move(session: ClientSession, target: Database, lead: Lead, fields: dict[str, Any]) -> None:
+    """Move the cursor, unless somebody did since the lead was taken."""
+    moved = target[CURSOR].update_one(
+        {"_id": CURSOR_NAME, "epoch": lead.epoch, "round": lead.round},
+        {"$set": fields, "$inc": {"round": 1}},
+        session=session,
+    )
+    if not moved.matched_count:
+        raise LostLead
 
 
-def follow_until(stop: threading.Event, owner: str) -> None:
+def follow_until(stop: threading.Event, owner: str, *, memory_bytes: int = MEMORY_BYTES) -> None:
     """Follow until told to stop; a database that is away is waited for."""
-    follower = Follower(owner)
+    follower = Follower(owner, memory_bytes=memory_bytes)
     pause = IDLE_SECONDS
     while not stop.is_set():
         try:
@@ -297,6 +332,9 @@ def follow_until(stop: threading.Event, owner: str) -> None:
                 logger.exception("following failed and tries again")
         if not done:
             stop.wait(pause)
+        elif done < OVERLAP_LEAVES:
+            # Each step costs, however little it derives: let some more come in.
+            stop.wait(GATHER_SECONDS)
     try:
         follower.resign()
     except (PyMongoError, DatabaseError):

@@ -11,25 +11,53 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracking import vocabulary as v
-from tracking.core.lifetime import Step
+from tracking.core.lifetime import Lifetime, Step
 from tracking.models import FlowBlock
 
 _SHARE = 2  # a block belongs to the path when one in two delivered transactions passed it
 _READ = 500
 
 Place = tuple[str, str, str, str]  # tenant, flow, block, stage
+# What a delivered transaction adds to the learned path of a flow: its blocks and their stages.
+Path = tuple[str, tuple[tuple[str, str], ...]]
 
 
-def contribution(document: Mapping[str, Any] | None) -> Counter[tuple[Place, str]]:
-    """What a transaction document adds to the learned path: counts and positions."""
-    counts: Counter[tuple[Place, str]] = Counter()
-    if document is None or document["status"] != v.DELIVERED:
-        return counts
-    for position, item in enumerate(document["path"]):
-        place = (document["tenant"], document["flow"], item["block"], item["stage"])
-        counts[place, "transactions"] += 1
-        counts[place, "positions"] += position
-    return counts
+def path_of(lifetime: Lifetime) -> Path | None:
+    """What a transaction adds to the learned path; None while it is not delivered."""
+    if lifetime.status != v.DELIVERED:
+        return None
+    kept = lifetime.blocks[: v.KEPT_PATH]
+    return lifetime.flow, tuple((block.name, block.stage) for block in kept)
+
+
+def path_in(document: Mapping[str, Any]) -> Path | None:
+    """The same of a stored transaction."""
+    if document["status"] != v.DELIVERED:
+        return None
+    path = tuple((item["block"], item["stage"]) for item in document["path"])
+    return document["flow"], path
+
+
+class Learned:
+    """What transactions add to learned paths, counted by whole paths: most go the same way."""
+
+    def __init__(self) -> None:
+        self._paths: Counter[tuple[str, Path]] = Counter()
+
+    def add(self, tenant: str, path: Path | None, times: int = 1) -> None:
+        if path is not None:
+            self._paths[tenant, path] += times
+
+    def counts(self) -> dict[Place, dict[str, int]]:
+        """Per block and stage how many transactions, and the sum of their positions."""
+        found: dict[Place, dict[str, int]] = {}
+        for (tenant, (flow, path)), times in self._paths.items():
+            for position, (block, stage) in enumerate(path):
+                place = (tenant, flow, block, stage)
+                counts = found.setdefault(place, {"transactions": 0, "positions": 0})
+                counts["transactions"] += times
+                counts["positions"] += times * position
+        return found
 
 
 def place_key(place: Place) -> str:

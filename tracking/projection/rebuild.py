@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -11,11 +10,11 @@ from itertools import groupby
 from tracking.core.lifetime import fold
 from tracking.mongo.connection import collection
 from tracking.projection.definitions import Finder, definitions_of
-from tracking.projection.documents import transaction_document, transaction_key
+from tracking.projection.documents import transaction_key
 from tracking.projection.follower import Follower
 from tracking.projection.journal import HELD, JOURNAL, Records, all_records
 from tracking.projection.log import CURSOR, CURSOR_NAME, log_size
-from tracking.projection.paths import Place, contribution, place_key
+from tracking.projection.paths import Learned, path_of, place_key
 from tracking.projection.startover import Walk
 from tracking.projection.store import BLOCK_PROGRESS, FLOW_BLOCK, TRANSACTION, Change, stored_of
 
@@ -69,17 +68,17 @@ def compare(progress: Progress) -> Comparison:
     Meant for a quiet moment: records that come in meanwhile may show as differences.
     """
     found = Comparison()
-    learned: Counter[tuple[Place, str]] = Counter()
+    learned = Learned()
     total = collection(TRANSACTION).estimated_document_count()
     finders: dict[str, Finder] = {}
     for tenant, group in _groups():
-        finder = finders.setdefault(tenant, definitions_of(tenant))
+        finder = finders.setdefault(tenant, definitions_of(tenant, naive=True))
         stored = stored_of(tenant, [name for name, _records in group])
         for name, records in group:
             lifetime = fold(records, finder)
             if Change().compare(tenant, lifetime, stored):
                 found.differing.append(transaction_key(tenant, name))
-            learned.update(contribution(transaction_document(tenant, lifetime)))
+            learned.add(tenant, path_of(lifetime))
             found.transactions += 1
         progress(found.transactions, total)
     found.orphans = [*_orphaned_transactions(), *_orphaned_blocks()]
@@ -119,10 +118,8 @@ def _orphaned_blocks() -> Iterator[str]:
             yield from (row["_id"] for row in group)
 
 
-def _learned_differences(learned: Counter[tuple[Place, str]]) -> list[str]:
-    wanted: dict[str, dict[str, int]] = {}
-    for (place, name), amount in learned.items():
-        wanted.setdefault(place_key(place), {"transactions": 0, "positions": 0})[name] = amount
+def _learned_differences(learned: Learned) -> list[str]:
+    wanted = {place_key(place): counts for place, counts in learned.counts().items()}
     differing = []
     for row in collection(FLOW_BLOCK).find():
         counts = {"transactions": row["transactions"], "positions": row["positions"]}

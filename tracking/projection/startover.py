@@ -91,7 +91,7 @@ def _walk_some(walk: Walk, write: Write) -> int:
         else:
             write(0, change, fields_of(Walk(walking=True, tenant=next_tenant, to=walk.to)))
         return 1
-    definitions = definitions_of(tenant)
+    definitions = definitions_of(tenant, naive=True)
     stored = stored_of(tenant, [name for name, _records in group])
     for _name, records in group:
         change.compare(tenant, fold(records, definitions), stored)

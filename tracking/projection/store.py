@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Set
+from dataclasses import dataclass
 from typing import Any
 
 import bson
 from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
+from pymongo.database import Database
 
 from tracking.core.lifetime import Lifetime
 from tracking.mongo.connection import CODEC, RAW_CODEC, collection
 from tracking.projection.documents import (
-    block_documents,
+    block_document,
     transaction_document,
     transaction_key,
 )
-from tracking.projection.paths import Place, contribution, place_key
+from tracking.projection.paths import Learned, Path, path_in, path_of, place_key
 
 TRANSACTION = "transaction"
 BLOCK_PROGRESS = "block_progress"
@@ -36,8 +37,10 @@ class Stored:
 
 def stored_of(tenant: str, transactions: list[str]) -> Stored:
     """What is stored for these transactions; only the leader may rely on it."""
-    keys = [transaction_key(tenant, transaction) for transaction in transactions]
     found = Stored({}, {})
+    if not transactions:
+        return found
+    keys = [transaction_key(tenant, transaction) for transaction in transactions]
     for row in collection(TRANSACTION, raw=True).find({"_id": {"$in": keys}}, batch_size=2_000):
         document = bson.decode(row.raw, CODEC)
         found.transactions[document["_id"]] = (document, row.raw)
@@ -58,15 +61,16 @@ def records_kept(stored: Stored, tenant: str, transaction: str) -> int:
     return int(kept[0]["records"]) if kept else 0
 
 
-@dataclass(slots=True)
 class Change:
-    """The writes of one step, collected before its MongoDB transaction begins."""
+    """Writes of one step; what it adds to learned paths is counted apart, for the whole step."""
 
-    writes: dict[str, list[Any]] = field(default_factory=dict)
-    learned: Counter[tuple[Place, str]] = field(default_factory=Counter)
+    def __init__(self, learned: Learned | None = None) -> None:
+        self.new: dict[str, list[Any]] = {}
+        self.writes: dict[str, list[Any]] = {}
+        self.learned = Learned() if learned is None else learned
 
     def add(self, name: str, document: Any) -> None:
-        self.writes.setdefault(name, []).append(InsertOne(document))
+        self.new.setdefault(name, []).append(document)
 
     def replace(self, name: str, key: str, document: Any) -> None:
         self.writes.setdefault(name, []).append(ReplaceOne({"_id": key}, document))
@@ -77,6 +81,44 @@ class Change:
     def drop(self, name: str, key: str) -> None:
         self.writes.setdefault(name, []).append(DeleteOne({"_id": key}))
 
+    # --- a transaction ---------------------------------------------------------------------
+
+    def add_new(self, tenant: str, lifetime: Lifetime) -> None:
+        """Collect the writes for a transaction of which nothing is stored."""
+        self.add(TRANSACTION, transaction_document(tenant, lifetime))
+        for block in lifetime.blocks:
+            self.add(BLOCK_PROGRESS, block_document(tenant, lifetime, block))
+        self.learned.add(tenant, path_of(lifetime))
+
+    def update(
+        self,
+        tenant: str,
+        lifetime: Lifetime,
+        known: Set[str],
+        path: Path | None,
+        *,
+        whole: bool,
+    ) -> None:
+        """Collect the writes for a transaction that has got further records.
+
+        `known` are the blocks that are stored, `path` what it was learned by; `whole`: all
+        blocks name another object or flow than before.
+        """
+        document = transaction_document(tenant, lifetime)
+        self.replace(TRANSACTION, document["_id"], document)
+        for block in lifetime.blocks:
+            if not (whole or block.changed):
+                continue
+            document = block_document(tenant, lifetime, block)
+            if block.name in known:
+                self.replace(BLOCK_PROGRESS, document["_id"], document)
+            else:
+                self.add(BLOCK_PROGRESS, document)
+        passed = path_of(lifetime)
+        if passed != path:
+            self.learned.add(tenant, passed)
+            self.learned.add(tenant, path, -1)
+
     def compare(self, tenant: str, lifetime: Lifetime, stored: Stored) -> bool:
         """Collect the writes that make the stored documents this lifetime's; True if any."""
         document = transaction_document(tenant, lifetime)
@@ -84,58 +126,62 @@ class Change:
         old, raw = stored.transactions.get(key, (None, None))
         changed = self._put(TRANSACTION, key, document, raw)
         if changed:
-            self.learned.update(contribution(document))
-            self.learned.subtract(contribution(old))
+            self.learned.add(tenant, path_of(lifetime))
+            self.learned.add(tenant, path_in(old) if old is not None else None, -1)
         before = stored.blocks.get(key, {})
-        for block in block_documents(tenant, lifetime):
-            changed |= self._put(
-                BLOCK_PROGRESS, block["_id"], block, before.pop(block["_id"], None)
-            )
+        for block in lifetime.blocks:
+            document = block_document(tenant, lifetime, block)
+            raw = before.pop(document["_id"], None)
+            changed |= self._put(BLOCK_PROGRESS, document["_id"], document, raw)
         for gone in before:  # every record of the block was withdrawn
             self.drop(BLOCK_PROGRESS, gone)
             changed = True
         return changed
 
     def _put(self, name: str, key: str, document: dict[str, Any], raw: bytes | None) -> bool:
+        if raw is None:
+            self.add(name, document)
+            return True
         encoded = bson.encode(document, codec_options=CODEC)
         if encoded == raw:
             return False
-        stored = RawBSONDocument(encoded, RAW_CODEC)
-        if raw is None:
-            self.add(name, stored)
-        else:
-            self.replace(name, key, stored)
+        self.replace(name, key, RawBSONDocument(encoded, RAW_CODEC))
         return True
 
-    def write(self, session: ClientSession) -> None:
-        """Write everything in the session's transaction; may be called again on a retry."""
-        for name, writes in self.writes.items():
-            collection(name).bulk_write(writes, ordered=False, session=session)
-        self._write_learned(session)
+    # --- into the database -----------------------------------------------------------------
 
-    def _write_learned(self, session: ClientSession) -> None:
-        deltas: dict[Place, dict[str, int]] = {}
-        for (place, name), amount in self.learned.items():
-            if amount:
-                deltas.setdefault(place, {})[name] = amount
-        if not deltas:
-            return
-        rows = collection(FLOW_BLOCK)
-        keys = {place_key(place): place for place in deltas}
-        known = {
-            row["_id"]
-            for row in rows.find({"_id": {"$in": list(keys)}}, {"_id": 1}, session=session)
-        }
-        writes: list[Any] = []
-        for key, place in keys.items():
-            delta = {"transactions": 0, "positions": 0, **deltas[place]}
-            if key in known:
-                writes.append(UpdateOne({"_id": key}, {"$inc": delta}))
-                continue
-            tenant, flow, block, stage = place
-            names = {"tenant": tenant, "flow": flow, "block": block, "stage": stage}
-            writes.append(InsertOne({"_id": key, **names, **delta}))
-        rows.bulk_write(writes, ordered=False, session=session)
-        # A block that no delivered transaction passes any more leaves no trace: what is
-        # derived depends on what is recorded, never on what was.
-        rows.delete_many({"_id": {"$in": list(keys)}, "transactions": {"$lte": 0}}, session=session)
+    def write(self, session: ClientSession, database: Database) -> None:
+        """Write it in the session's transaction; may be called again on a retry."""
+        for name, documents in self.new.items():
+            # unordered: nothing of a transaction depends on the order of its writes
+            database[name].insert_many(documents, ordered=False, session=session)
+        for name, writes in self.writes.items():
+            database[name].bulk_write(writes, ordered=False, session=session)
+
+
+def write_learned(session: ClientSession, database: Database, learned: Learned) -> None:
+    """Write what a step's transactions add to learned paths, in the session's transaction."""
+    counted = learned.counts()
+    deltas = {place: counts for place, counts in counted.items() if any(counts.values())}
+    if not deltas:
+        return
+    rows = database[FLOW_BLOCK]
+    keys = {place_key(place): place for place in deltas}
+    known = {
+        row["_id"] for row in rows.find({"_id": {"$in": list(keys)}}, {"_id": 1}, session=session)
+    }
+    writes: list[Any] = []
+    for key, place in keys.items():
+        delta = deltas[place]
+        if key in known:
+            writes.append(UpdateOne({"_id": key}, {"$inc": delta}))
+            continue
+        tenant, flow, block, stage = place
+        names = {"tenant": tenant, "flow": flow, "block": block, "stage": stage}
+        writes.append(InsertOne({"_id": key, **names, **delta}))
+    rows.bulk_write(writes, ordered=False, session=session)
+    if all(delta["transactions"] > 0 for delta in deltas.values()):
+        return
+    # A block that no delivered transaction passes any more leaves no trace: what is
+    # derived depends on what is recorded, never on what was.
+    rows.delete_many({"_id": {"$in": list(keys)}, "transactions": {"$lte": 0}}, session=session)

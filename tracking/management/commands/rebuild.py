@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from tracking.projection.follower import owner_here
+from tracking.projection.owner import owner_here
 from tracking.projection.rebuild import compare, rebuild
 
 _SHOWN = 20
