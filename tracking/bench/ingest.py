@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import itertools
-import threading
 import time
+from contextlib import ExitStack
 from typing import Any
 
 from pymongo import MongoClient
-from pymongo.write_concern import WriteConcern
 
-from tracking import clock
-from tracking.bench.load import bodies, post_all, records
+from tracking.bench import endurance
+from tracking.bench.load import Outcome, bodies, post_all
+from tracking.bench.raw import insert_again
 from tracking.bench.report import Report, percentile
-from tracking.bench.stage import Stage
-from tracking.core.record import Record, read_record
-from tracking.ingest.writer import journal_document
+from tracking.bench.stage import CACHE_GB, Stage
 
 POST = "/api/v1/blocks"
-_MAJORITY = WriteConcern("majority", j=True)
+_SINGLE_CONNECTIONS = 16
+_SEALED_SECONDS = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,110 +31,123 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preload", type=int, default=0, help="journal records before the rounds")
     parser.add_argument("--no-sealer", action="store_true", help="without the sealer running")
     parser.add_argument("--follower", action="store_true", help="with the follower running")
+    parser.add_argument(
+        "--grow", type=int, default=0, help="instead: batches at 50,000 and at so many records"
+    )
+    parser.add_argument(
+        "--memory", type=int, default=0, help="instead: web workers after 10,000 and so many"
+    )
 
 
 def run(options: dict[str, Any]) -> Report:
     report = Report("ingest")
     names = ("records", "batch", "connections", "workers", "threads", "preload")
     report.notes = {name: options[name] for name in names}
-    with Stage(workers=options["workers"], threads=options["threads"]) as stage:
-        if options["follower"]:
-            stage.start_follower()
-        elif not options["no_sealer"]:
-            stage.start_sealer()
-        database = MongoClient(stage.uri)["dft"]
-        indexes = list(database["journal"].list_indexes())
+    with ExitStack() as stack:
+        stage = _staged(stack, options)
         if options["preload"]:
-            _preload(stage, options)
-        for round_ in range(options["rounds"]):
-            _round(stage, database, indexes, report, options, f"r{round_}")
-        report.notes["indexes of the journal"] = len(indexes)
-        report.notes["journal records at the end"] = database["journal"].estimated_document_count()
-    report.ratio("ours / raw insert_many", "ours, batches", "raw insert_many")
-    report.ratio("ours / plain DRF", "ours, batches", "plain DRF")
-    report.ratio("ours / view that does nothing", "ours, single", "view that does nothing")
+            endurance.fill(stage, "preload", options["preload"], options["connections"])
+        if options["grow"] or options["memory"]:
+            small = _staged(stack, options) if options["grow"] else None
+            endurance.measure(stage, small, report, options, batches=_batches)
+        else:
+            for round_ in range(options["rounds"]):
+                _batches(stage, report, options, f"b{round_}")
+                _single(stage, report, options, f"s{round_}")
+            _compare(report)
+        journal = MongoClient[dict[str, Any]](stage.uri)["dft"]["journal"]
+        report.notes["indexes of the journal"] = len(list(journal.list_indexes()))
+        report.notes["journal records at the end"] = journal.estimated_document_count()
+        report.notes["cache of MongoDB, GB"] = CACHE_GB
+        stats = journal.database.command("dbStats", scale=1 << 20)
+        report.notes["data and indexes on disk, MB"] = round(stats["totalSize"])
     return report
 
 
-def _round(
-    stage: Stage, database: Any, indexes: Any, report: Report, options: dict[str, Any], name: str
+def _staged(stack: ExitStack, options: dict[str, Any]) -> Stage:
+    stage = stack.enter_context(Stage(workers=options["workers"], threads=options["threads"]))
+    if options["follower"]:
+        stage.start_follower()
+    elif not options["no_sealer"]:
+        stage.start_sealer()
+    _warm_up(stage)
+    return stage
+
+
+def _warm_up(stage: Stage) -> None:
+    """First requests import and connect; a sealer that starts takes a second of a core."""
+    endurance.fill(stage, "warm", 2_000, _SINGLE_CONNECTIONS)
+    queue = MongoClient[dict[str, Any]](stage.uri)["dft"]["seal_queue"]
+    until = time.monotonic() + _SEALED_SECONDS
+    while stage.processes.keys() & {"sealer", "follower"} and queue.find_one() is not None:
+        stage.refuse_if_ended()
+        if time.monotonic() > until:
+            raise TimeoutError("What was posted first was not sealed.")
+        time.sleep(0.05)
+
+
+def _compare(report: Report) -> None:
+    report.ratio("ours / plain DRF", "ours, batches", "plain DRF")
+    report.ratio("ours / view that does nothing", "ours, single", "view that does nothing")
+    report.aim("ours / raw insert_many", least=0.45)
+    report.aim("ours / plain DRF", least=20)
+    report.aim("ours / view that does nothing", least=0.35)
+
+
+def _batches(
+    stage: Stage, report: Report, options: dict[str, Any], name: str, when: str = ""
 ) -> None:
+    """Ours, then raw inserts of the very documents that were stored; `when` ends each name."""
     size, connections, count = options["batch"], options["connections"], options["records"]
+    load = bodies(name, count // size, size)
+    count = len(load) * size
+    done, cpu = _posted(stage, stage.url, POST, load, connections)
+    report.add(f"ours, batches{when}", count / done.seconds, "records/s")
+    report.add(f"ours, batch p50{when}", 1000 * percentile(done.latencies, 0.5), "ms")
+    report.add(f"ours, batch p99{when}", 1000 * percentile(done.latencies, 0.99), "ms")
+    for part, seconds in cpu.items():
+        report.add(f"ours, CPU of {part}{when}", 1e6 * seconds / count, "ms/1,000")
+    ours_cpu = sum(cpu.values())
+    report.add(f"ours, CPU of all{when}", 1e6 * ours_cpu / count, "ms/1,000")
 
-    rate = _raw(database, indexes, name, count, size, connections)
-    report.add("raw insert_many", rate, "records/s")
+    threads = insert_again(stage, name, count, size=size, processes=1, threads=connections)
+    apart = insert_again(stage, name, count, size=size, processes=connections, threads=1)
+    report.add(f"raw insert_many, threads{when}", threads.rate, "records/s")
+    report.add(f"raw insert_many, processes{when}", apart.rate, "records/s")
+    best = max(threads, apart, key=lambda raw: raw.rate)
+    report.add(f"raw insert_many{when}", best.rate, "records/s")
+    report.add(f"raw, CPU of load generator{when}", 1e6 * best.load_cpu, "ms/1,000")
+    report.add(f"raw, CPU of MongoDB{when}", 1e6 * best.mongo_cpu, "ms/1,000")
+    report.add(f"ours / raw insert_many{when}", count / done.seconds / best.rate, "×")
+    raw_cpu = count * (best.load_cpu + best.mongo_cpu)
+    report.add(f"CPU, raw / ours{when}", raw_cpu / ours_cpu, "×")
 
-    load = bodies(f"{name}b", count // size, size)
-    done = post_all(stage.url, POST, stage.ingest_key, load, connections=connections)
-    _all_stored(done.statuses)
-    report.add("ours, batches", len(load) * size / done.seconds, "records/s")
-    report.add("ours, batch p50", 1000 * percentile(done.latencies, 0.5), "ms")
-    report.add("ours, batch p99", 1000 * percentile(done.latencies, 0.99), "ms")
 
-    load = bodies(f"{name}s", options["single"], 1)
-    done = post_all(stage.url, POST, stage.ingest_key, load, connections=16)
-    _all_stored(done.statuses)
+def _single(stage: Stage, report: Report, options: dict[str, Any], name: str) -> None:
+    load = bodies(name, options["single"], 1)
+    done, cpu = _posted(stage, stage.url, POST, load, _SINGLE_CONNECTIONS)
     report.add("ours, single", len(load) / done.seconds, "records/s")
     report.add("ours, single p50", 1000 * percentile(done.latencies, 0.5), "ms")
     report.add("ours, single p99", 1000 * percentile(done.latencies, 0.99), "ms")
-
+    report.add("ours, single, CPU of all", 1e6 * sum(cpu.values()) / len(load), "ms/1,000")
     with stage.plain_web() as url:
-        done = post_all(url, "/nothing", stage.ingest_key, load, connections=16)
-        report.add("view that does nothing", len(load) / done.seconds, "records/s")
+        post_all(url, "/nothing", stage.ingest_key, load[:200], connections=_SINGLE_CONNECTIONS)
+        done, cpu = _posted(stage, url, "/nothing", load, _SINGLE_CONNECTIONS, answer=204)
+        report.add("view that does nothing", len(load) / done.seconds, "posts/s")
+        report.add("nothing, CPU of all", 1e6 * sum(cpu.values()) / len(load), "ms/1,000")
+        size = options["batch"]
         load = bodies(f"{name}p", max(1, options["plain"] // size), size)
-        done = post_all(url, "/plain", stage.ingest_key, load, connections=connections)
-        _all_stored(done.statuses)
+        done, _cpu = _posted(stage, url, "/plain", load, options["connections"])
         report.add("plain DRF", len(load) * size / done.seconds, "records/s")
 
 
-def _raw(database: Any, indexes: Any, name: str, count: int, size: int, connections: int) -> float:
-    """Concurrent insert_many of the same documents into a collection with the same indexes."""
-    raw = database.get_collection(f"raw_{name}", write_concern=_MAJORITY)
-    for index in indexes:
-        if index["name"] != "_id_":
-            raw.create_index(list(index["key"].items()), name=index["name"])
-    moment = clock.now()
-    documents = []
-    for place, wire in enumerate(records(f"{name}raw", count)):
-        read = read_record(wire, now=moment)
-        if not isinstance(read, Record):
-            raise AssertionError(read)
-        batch = clock.uuid7(moment) if place % size == 0 else documents[-1]["batch"]
-        documents.append(journal_document(read, "default", "bench", batch, place % size, moment))
-    batches = iter([documents[i : i + size] for i in range(0, count, size)])
-    lock = threading.Lock()
-
-    def insert() -> None:
-        while True:
-            with lock:
-                batch = next(batches, None)
-            if batch is None:
-                return
-            raw.insert_many(batch, ordered=False)
-
-    threads = [threading.Thread(target=insert) for _connection in range(connections)]
-    begin = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    seconds = time.perf_counter() - begin
-    raw.drop()
-    return count / seconds
-
-
-def _preload(stage: Stage, options: dict[str, Any]) -> None:
-    """Fill the journal through the door, in parts that fit in memory."""
-    left = options["preload"]
-    for part in itertools.count():
-        if left <= 0:
-            return
-        posts = min(left, 50_000) // 500
-        load = bodies(f"pre{part}", posts, 500)
-        _all_stored(post_all(stage.url, POST, stage.ingest_key, load, connections=4).statuses)
-        left -= posts * 500
-
-
-def _all_stored(statuses: dict[int, int]) -> None:
-    if set(statuses) != {201}:
-        raise AssertionError(f"Not every post was stored: {statuses}")
+def _posted(
+    stage: Stage, url: str, path: str, load: list[bytes], connections: int, answer: int = 201
+) -> tuple[Outcome, dict[str, float]]:
+    """Post all of it; also the CPU seconds that each part of the stage spent meanwhile."""
+    before = stage.cpu()
+    done = post_all(url, path, stage.ingest_key, load, connections=connections)
+    after = stage.cpu()
+    if done.statuses != {answer: len(load)}:
+        raise AssertionError(f"Not every post was answered {answer}: {done.statuses}")
+    return done, {name: after[name] - before[name] for name in after}

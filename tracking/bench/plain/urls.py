@@ -1,9 +1,13 @@
-"""`/plain`: DRF serializers with bulk_create; `/nothing`: our authentication, then 204."""
+"""`/plain`: DRF serializers with bulk_create; `/nothing`: our authentication, then 204.
+
+For pages: `/signed-in`: a session, then nothing; `/stock/`: Django's own admin.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
@@ -16,6 +20,7 @@ from rest_framework.views import APIView
 from tracking import clock
 from tracking.access.keys import authenticate
 from tracking.bench.plain.models import PlainRecord
+from tracking.bench.plain.stock import stock
 
 
 class BulkSerializer(serializers.ListSerializer):
@@ -71,6 +76,11 @@ def nothing(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=204)
 
 
+@login_required
+def signed_in(_request: HttpRequest) -> HttpResponse:
+    return HttpResponse("nothing")
+
+
 def healthz(_request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok")
 
@@ -78,5 +88,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("plain", PlainView.as_view()),
     path("nothing", nothing),
+    path("signed-in", signed_in),
+    path("stock/", stock.urls),
     path("healthz", healthz),
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-BENCHES = ("ingest", "follow", "client")
+BENCHES = ("ingest", "follow", "pages", "client")
 
 
 class Command(BaseCommand):
@@ -31,3 +31,5 @@ class Command(BaseCommand):
         module = import_module(f"tracking.bench.{options['bench']}")
         report = module.run(options)
         report.show(options["json"])
+        if report.wrong:
+            raise CommandError(f"That must never be: {', '.join(report.wrong)}.")

@@ -1,0 +1,132 @@
+"""`manage.py bench`: each measurement still runs, at sizes that say nothing about speed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tracking.bench import client as client_bench
+from tracking.bench.follow import interleaved
+from tracking.bench.load import bodies, records, stamped
+from tracking.bench.meter import children, cpu_seconds, rss_kb
+from tracking.bench.report import Report
+from tracking.bench.visits import pages
+from tracking.management.commands.bench import BENCHES
+
+SMALL = {
+    "ingest": "--records 2000 --single 40 --plain 500 --workers 1",
+    "pages": "--small 600 --large 1200 --awkward 400 --requests 1 --workers 1",
+    "client": "--calls 60 --away 1 --killed 300",
+    "follow": "--only lag --open 20 --rate 200 --seconds 1 --interleaved-seconds 1",
+}
+# What each of these exists for.
+TOLD = {
+    "ingest": (
+        "ours, batches",
+        "ours, CPU of web",
+        "raw insert_many",
+        "ours / raw insert_many",
+        "ours / plain DRF",
+        "ours / view that does nothing",
+    ),
+    "pages": ("lifetime: large / small", "API list: / stock", "home: / nothing"),
+    "client": ("record, p50", "away: stored", "killed: stored"),
+    "follow": ("lag p99", "lag: CPU of follower per 1,000", "interleaved lag p99"),
+}
+
+
+def figures(path: Path, *arguments: str) -> dict[str, Any]:
+    """Run a bench; its JSON."""
+    call_command("bench", *arguments, "--rounds", "1", "--json", str(path / "figures.json"))
+    return json.loads((path / "figures.json").read_text())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_it_measures_what_it_is_for(name: str, tmp_path: Path) -> None:
+    told = figures(tmp_path, name, *SMALL[name].split())
+    assert told["bench"] == name
+    for figure in TOLD[name]:
+        assert told["figures"][figure]["median"] > 0, figure
+    if name == "client":
+        assert told["figures"]["killed: stored"]["median"] == 300
+    if name == "pages":
+        rows = {figure.partition(": ")[0] for figure in told["figures"]}
+        assert {page.name for page in pages()} < rows
+
+
+def test_growth_and_memory_are_measured_on_one_journal(tmp_path: Path) -> None:
+    options = "--records 500 --grow 5000 --memory 3000 --workers 1 --no-sealer"
+    told = figures(tmp_path, "ingest", *options.split())
+    reached = {aim["figure"] for aim in told["aims"]}
+    assert reached == {"the most a web worker grew", "grown / small, ours, batches"}
+    assert told["notes"]["journal records at the end"] >= 5_000
+
+
+def test_every_bench_is_run_here() -> None:
+    assert SMALL.keys() == set(BENCHES)
+
+
+def test_interleaved_load_is_the_same_records_in_another_order() -> None:
+    mixed = list(interleaved("x", 600, 10))
+    plain = list(records("x", 600))
+    assert sorted(each["id"] for each in mixed) == [each["id"] for each in plain]
+    assert mixed != plain
+    by_object: dict[str, list[str]] = {}
+    most = 0
+    for each in mixed:
+        by_object.setdefault(each["object"]["id"], []).append(each["id"])
+        most = max(most, sum(len(ids) < 6 for ids in by_object.values()))
+    assert all(ids == sorted(ids) for ids in by_object.values()), "each object's in their order"
+    assert 5 < most <= 10
+
+
+def test_a_wrong_figure_fails_the_command(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    report = Report("client")
+    report.add("away: lost", 1, "records")
+    report.must_be_none("away: lost")
+    monkeypatch.setattr(client_bench, "run", lambda _options: report)
+    with pytest.raises(CommandError, match="away: lost"):
+        call_command("bench", "client")
+    assert "MISSED: away: lost" in capsys.readouterr().out
+
+
+def test_an_aim_is_judged_by_the_median() -> None:
+    report = Report("ingest")
+    for value in (0.1, 0.5, 0.9):
+        report.add("ratio", value, "×")
+    report.aim("ratio", least=0.45)
+    report.aim("ratio", least=0.55)
+    report.aim("ratio", most=0.5)
+    report.aim("ratio", most=0.4)
+    assert [aim["reached"] for aim in report.aims] == [True, False, True, False]
+
+
+def test_a_stamped_load_is_a_load_of_that_name() -> None:
+    made = [json.loads(body) for body in bodies("old-0000-", 2, 7)]
+    again = [json.loads(body) for body in stamped(bodies("old-0000-", 2, 7), "old-0000-", "n-01-")]
+    before = [record for batch in made for record in batch]
+    after = [record for batch in again for record in batch]
+    assert not {r["id"] for r in before} & {r["id"] for r in after}
+    assert not {r["object"]["id"] for r in before} & {r["object"]["id"] for r in after}
+    assert [r["attributes"] for r in before] == [r["attributes"] for r in after]
+
+
+def test_cpu_time_is_that_of_a_process_and_of_all_it_started() -> None:
+    burn = "import time\nwhile time.process_time() < 0.4: pass\nprint(flush=True); input()"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])"
+    command = [sys.executable, "-c", parent]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (child,) = children(process.pid)
+        assert cpu_seconds(child) >= 0.38
+        assert cpu_seconds(process.pid) >= cpu_seconds(child)
+        assert rss_kb(child) > 1_000
+        process.communicate(b"\n")
+    assert cpu_seconds(process.pid) == 0
