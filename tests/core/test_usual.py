@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.tools import record
 from tracking import vocabulary as v
 from tracking.core.canonical import canonical
-from tracking.core.record import Problem, Record, content_of, read_record
+from tracking.core.record import Problem, Record, read_record
 from tracking.core.usual import read_usual
 from tracking.core.wire import convert, parse, plain
 
@@ -107,7 +107,7 @@ def exactly(found: Record | list[Problem] | None) -> Any:
     return (
         found.id,
         header,
-        sorted(content_of(found.shown).items()),
+        found.fragments,
         found.part_bytes,
         canonical(found.part),
         deep(found.part),

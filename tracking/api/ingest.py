@@ -105,11 +105,9 @@ def _prefers_minimal(request: HttpRequest) -> bool:
 
 
 def _answer(answer: Answer, *, minimal: bool) -> HttpResponse:
-    results = answer.results
-    if minimal:
-        results = [result for result in results if result.outcome != v.STORED]
+    results = answer.not_stored() if minimal else answer.results
     body = {
-        "received": len(answer.results),
+        "received": answer.received,
         "stored": answer.count(v.STORED),
         "duplicates": answer.count(v.DUPLICATE),
         "conflicts": answer.count(v.CONFLICT),
@@ -138,7 +136,7 @@ def _status(answer: Answer) -> int:
     stored, known = answer.count(v.STORED), answer.count(v.DUPLICATE)
     if answer.refused or stored + known == 0:
         return 422
-    if stored + known < len(answer.results):
+    if stored + known < answer.received:
         return 207
     return 201 if stored else 200
 

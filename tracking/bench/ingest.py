@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
+from django.conf import settings
 from pymongo import MongoClient
 
 from tracking.bench import endurance
@@ -26,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--single", type=int, default=3_000, help="single-record posts per round")
     parser.add_argument("--plain", type=int, default=1_500, help="records to plain DRF per round")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--workers", type=int, default=settings.DFT_WORKERS)
+    parser.add_argument("--threads", type=int, default=settings.DFT_THREADS)
     parser.add_argument("--preload", type=int, default=0, help="journal records before the rounds")
     parser.add_argument("--no-sealer", action="store_true", help="without the sealer running")
     parser.add_argument("--follower", action="store_true", help="with the follower running")

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.conf import settings
 from rich.table import Table
 
 from tracking.bench.histories import awkward, histories
@@ -50,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--awkward", type=int, default=5_000, help="records of one transaction of 300 blocks"
     )
     parser.add_argument("--requests", type=int, default=20, help="per page, size and round")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=settings.DFT_WORKERS)
+    parser.add_argument("--threads", type=int, default=settings.DFT_THREADS)
 
 
 def run(options: dict[str, Any]) -> Report:

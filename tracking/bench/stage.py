@@ -36,7 +36,13 @@ class Stage:
     `admin`: an administrator's name and password.
     """
 
-    def __init__(self, *, web: bool = True, workers: int = 2, threads: int = 4) -> None:
+    def __init__(
+        self,
+        *,
+        web: bool = True,
+        workers: int = settings.DFT_WORKERS,
+        threads: int = settings.DFT_THREADS,
+    ) -> None:
         self.web = web
         self.workers = workers
         self.threads = threads

@@ -23,8 +23,6 @@ from tracking.clock import iso
 VERSION: Final = 1
 SALT_BYTES: Final = 16
 _HEADER: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
-_SORTED: Final = orjson.OPT_SORT_KEYS
-_dumps: Final = orjson.dumps
 _sha256: Final = hashlib.sha256
 _NOT_HASHED: Final = frozenset(("salt", "part"))
 
@@ -68,9 +66,36 @@ def leaf_input(document: Mapping[str, Any]) -> bytes:
     return orjson.dumps(shown, default=_spelled, option=_HEADER)
 
 
-def leaf_hash_of(shown: dict[str, Any]) -> bytes:
-    """The leaf of what it covers, times and binaries being spelled out already."""
-    return _sha256(b"\x00" + _dumps(shown, None, _SORTED)).digest()
+# The canonical text of what a producer said, cut where the server's fields go between. Fields
+# stand in the order of their names: _id, [attempt], batch, [block … flow_version], index, lane,
+# marks, [object_id … parents], part_hash, producer, [queued_at], recorded_at, [stage … status],
+# tenant, [transaction], v. Each fragment is empty or ends with a comma.
+Fragments = tuple[str, str, str, str, str, str]
+_GROUPS: Final = (
+    ("attempt",),
+    ("block", "corrects", "ended_at", "final", "flow", "flow_version"),
+    ("object_id", "object_type", "occurred_at", "parents"),
+    ("queued_at",),
+    ("stage", "started_at", "status"),
+    ("transaction",),
+)
+
+
+def fragments_of(header: Mapping[str, Any]) -> Fragments:
+    """The fragments of a header, whatever it holds."""
+    a, b, c, d, e, f = (_fragment(header, names) for names in _GROUPS)
+    return a, b, c, d, e, f
+
+
+def _fragment(header: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    shown = {name: header[name] for name in names if name in header}
+    text = orjson.dumps(shown, default=_spelled, option=_HEADER).decode()
+    return f"{text[1:-1]}," if shown else ""
+
+
+def leaf_hash_of_text(text: str) -> bytes:
+    """The leaf of what it covers, given as its canonical text."""
+    return _sha256(b"\x00" + text.encode()).digest()
 
 
 def _spelled(value: object) -> str:

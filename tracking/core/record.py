@@ -16,8 +16,7 @@ from typing import Any, Final
 import orjson
 
 from tracking import vocabulary as v
-from tracking.clock import iso
-from tracking.core.canonical import canonical
+from tracking.core.canonical import Fragments, canonical, fragments_of
 from tracking.core.checks import BadNumber, Problem, is_too_deep, kind_of, pointer_to, shown
 from tracking.core.parts import PartChecks
 
@@ -34,14 +33,14 @@ SERVER_FIELDS: Final = frozenset(
 class Record:
     """A valid record in its stored form (docs/integrity.md).
 
-    `header`: the stored document without the part. `shown`: the same as the leaf covers it, its
-    times spelled out. What the server adds to either may stand there with any value until it
-    is written. `part_bytes`: the canonical bytes of `part`.
+    `header`: the stored document without the part; what the server adds may stand there with any
+    value until it is written. Its times are UTC without saying so, which the driver writes
+    fastest. `fragments`, `part_bytes`: the canonical text of either.
     """
 
     id: str
     header: dict[str, Any]
-    shown: dict[str, Any]
+    fragments: Fragments
     part: dict[str, Any]
     part_bytes: bytes
 
@@ -151,8 +150,10 @@ class _Reader(PartChecks):
         if header["transaction"] in header.get("parents", ()):
             self.bad("/parents", "self_reference", "A transaction cannot be its own parent.")
         id = header.pop("id")
-        times: dict[str, str] = {name: iso(header[name]) for name in _TIMES if name in header}
-        return Record(id, header, {**header, **times}, part, canonical(part))
+        for name in _TIMES:
+            if name in header:
+                header[name] = header[name].replace(tzinfo=None)
+        return Record(id, header, fragments_of(header), part, canonical(part))
 
     def required(self, name: str, check: Callable[[str, Any], Any]) -> Any:
         if name not in self.wire:

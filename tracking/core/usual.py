@@ -18,7 +18,7 @@ import orjson
 
 from tracking import vocabulary as v
 from tracking.clock import iso
-from tracking.core.canonical import canonical
+from tracking.core.canonical import canonical, fragments_of
 from tracking.core.checks import Checks
 from tracking.core.parts import AMOUNT, QUANTITY
 from tracking.core.record import Record, default_transaction
@@ -29,6 +29,8 @@ Times = dict[str, tuple[datetime, str] | None]
 
 _ID: Final = v.ID_PATTERN.fullmatch
 _IN_IDS: Final = bytes(b for b in range(128) if v.ID_PATTERN.fullmatch(chr(b)))
+_TIME_MIN: Final = v.TIME_MIN.replace(tzinfo=None)
+_TIME_END: Final = v.TIME_END.replace(tzinfo=None)
 _DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
 _SHAPES: Final = tuple(
     f"0000-00-00T00:00:00{fraction}Z".encode() for fraction in ("", ".000", ".000000")
@@ -69,7 +71,8 @@ def _read(wire: WireRecord, times: Times) -> Record:
     status = wire.status
     moment, text = _time(wire.occurred_at, times)
     # Printable is narrower than free of control characters; the rest is for the careful.
-    if not f"{thing.id}{thing.type}{wire.flow}{wire.block}".isprintable():
+    lines = f"{thing.id}{thing.type}{wire.flow}{wire.block}"
+    if not lines.isprintable():
         raise _Doubt
     transaction = wire.transaction
     if transaction is None:
@@ -96,30 +99,23 @@ def _read(wire: WireRecord, times: Times) -> Record:
         "batch": None,
         "index": None,
         "part_hash": None,
+        "salt": None,
     }
-    if wire.flow_version is not None:
-        header["flow_version"] = _line(wire.flow_version)
-    if wire.parents:
-        header["parents"] = _parents(wire.parents, transaction)
-    if wire.corrects is not None:
-        if not _ID(wire.corrects) or wire.corrects == wire.id:
-            raise _Doubt
-        header["corrects"] = wire.corrects
-    if wire.final:
-        header["final"] = True
-    shown = header.copy()
-    shown["occurred_at"] = text
+    queued = started = ended = ""
     previous = None
     if wire.queued_at is not None:
-        header["queued_at"], shown["queued_at"] = found = _time(wire.queued_at, times)
+        header["queued_at"], spelled = found = _time(wire.queued_at, times)
+        queued = f'"queued_at":"{spelled}",'
         previous = found[0]
     if wire.started_at is not None:
-        header["started_at"], shown["started_at"] = found = _time(wire.started_at, times)
+        header["started_at"], spelled = found = _time(wire.started_at, times)
+        started = f'"started_at":"{spelled}",'
         if previous is not None and found[0] < previous:
             raise _Doubt
         previous = found[0]
     if wire.ended_at is not None:
-        header["ended_at"], shown["ended_at"] = found = _time(wire.ended_at, times)
+        header["ended_at"], spelled = found = _time(wire.ended_at, times)
+        ended = f'"ended_at":"{spelled}",'
         if previous is not None and found[0] < previous:
             raise _Doubt
     part, part_bytes = _part(wire)
@@ -128,7 +124,34 @@ def _read(wire: WireRecord, times: Times) -> Record:
             raise _Doubt
     elif status == v.FILTERED and "reason" not in part:
         raise _Doubt
-    return Record(wire.id, header, shown, part, part_bytes)
+    if _add_rarities(wire, header) or '"' in lines or "\\" in lines:
+        return Record(wire.id, header, fragments_of(header), part, part_bytes)
+    # Nothing to escape: the canonical text is put together by hand.
+    fragments = (
+        f'"attempt":{wire.attempt},',
+        f'"block":"{wire.block}",{ended}"flow":"{wire.flow}",',
+        f'"object_id":"{thing.id}","object_type":"{thing.type}","occurred_at":"{text}",',
+        queued,
+        f'"stage":"{wire.stage}",{started}"status":"{status}",',
+        f'"transaction":"{transaction}",',
+    )
+    return Record(wire.id, header, fragments, part, part_bytes)
+
+
+def _add_rarities(wire: WireRecord, header: dict[str, Any]) -> bool:
+    """Add the fields that few records have; whether there are any."""
+    before = len(header)
+    if wire.flow_version is not None:
+        header["flow_version"] = _line(wire.flow_version)
+    if wire.parents:
+        header["parents"] = _parents(wire.parents, header["transaction"])
+    if wire.corrects is not None:
+        if not _ID(wire.corrects) or wire.corrects == wire.id:
+            raise _Doubt
+        header["corrects"] = wire.corrects
+    if wire.final:
+        header["final"] = True
+    return len(header) > before
 
 
 _default_transaction = lru_cache(maxsize=4096)(default_transaction)
@@ -173,23 +196,25 @@ def _of_shape(texts: list[str], shape: bytes, now: datetime) -> Times:
     if not joined.isascii() or joined.encode().translate(_DIGITS) != shape * len(texts):
         return {}
     # The cut to milliseconds is made in the text: there it costs nothing.
-    spelled = texts if len(shape) == 24 else [f"{(t[:-1] + '.000')[:23]}Z" for t in texts]
+    bare = [text[:23] for text in texts] if len(shape) > 20 else [f"{t[:19]}.000" for t in texts]
     try:
-        moments = list(map(datetime.fromisoformat, spelled))
+        moments = list(map(datetime.fromisoformat, bare))
     except ValueError:
         return {}
     if not (
-        min(moments) >= v.TIME_MIN
-        and max(moments) < v.TIME_END
-        and max(moments) - now <= v.AHEAD_MAX
+        min(moments) >= _TIME_MIN
+        and max(moments) < _TIME_END
+        and max(moments) - now.replace(tzinfo=None) <= v.AHEAD_MAX
     ):
         return {}
-    return dict(zip(texts, zip(moments, spelled, strict=True), strict=True))
+    return {
+        text: (moment, f"{cut}Z") for text, moment, cut in zip(texts, moments, bare, strict=True)
+    }
 
 
 def _carefully(text: str, now: datetime) -> tuple[datetime, str] | None:
     moment = Checks(now).time("", text)
-    return None if moment is None else (moment, iso(moment))
+    return None if moment is None else (moment.replace(tzinfo=None), iso(moment))
 
 
 # --- The erasable part -------------------------------------------------------------------------

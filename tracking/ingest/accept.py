@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from tracking import vocabulary as v
@@ -21,7 +22,13 @@ from tracking.core.usual import read_usual
 from tracking.core.wire import WireRecord, convert, plain
 from tracking.errors import DatabaseUnavailable
 from tracking.ingest.decode import Unreadable
-from tracking.ingest.writer import BATCH_BYTES, Batch, append, bytes_of, known_records
+from tracking.ingest.writer import (
+    BATCH_BYTES,
+    Batch,
+    append,
+    bytes_of,
+    known_records,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +50,50 @@ class Result:
     errors: Sequence[Problem] = ()
 
 
-@dataclass(slots=True)
 class Answer:
     """What became of a post, in request order; `refused`: an atomic one that stored nothing."""
 
-    results: list[Result]
-    batches: list[Batch] = field(default_factory=list)
-    refused: bool = False
+    def __init__(self, results: list[Result]) -> None:
+        self.results = results
+        self.batches: list[Batch] = []
+        self.refused = False
+
+    @property
+    def received(self) -> int:
+        return len(self.results)
 
     def count(self, outcome: str) -> int:
         return sum(result.outcome == outcome for result in self.results)
+
+    def not_stored(self) -> list[Result]:
+        return [result for result in self.results if result.outcome != v.STORED]
+
+
+class AllStored(Answer):
+    """The usual answer: everything was new. Told record by record only to who asks for it."""
+
+    def __init__(self, records: list[Record], batch: Batch) -> None:
+        self.records = records
+        self.batches = [batch]
+        self.refused = False
+
+    @cached_property
+    def results(self) -> list[Result]:  # type: ignore[override]
+        pairs = zip(self.records, self.batches[0].leaves, strict=True)
+        return [
+            Result(index, record.id, v.STORED, leaf.hex())
+            for index, (record, leaf) in enumerate(pairs)
+        ]
+
+    @property
+    def received(self) -> int:
+        return len(self.records)
+
+    def count(self, outcome: str) -> int:
+        return len(self.records) if outcome == v.STORED else 0
+
+    def not_stored(self) -> list[Result]:
+        return []
 
 
 Item = tuple[Result, Record]
@@ -69,10 +110,13 @@ def accept(
     Raises DatabaseUnavailable when MongoDB cannot be reached: some batches may then be
     recorded, and the caller may repeat the whole post, since ids make it idempotent.
     """
+    reads = _read(values, moment)
+    if not atomic and (usual := _record_if_all_new(producer, reads, moment)) is not None:
+        return usual
     answer = Answer([])
     firsts: dict[str, Item] = {}
     repeats: list[Item] = []
-    for index, read in enumerate(_read(values, moment)):
+    for index, read in enumerate(reads):
         if not isinstance(read, Record):
             claimed = _claimed_id(values[index])
             answer.results.append(Result(index, claimed, v.INVALID, errors=read))
@@ -94,6 +138,23 @@ def accept(
         # An id given twice: what stands in the journal by now decides about the second.
         _settle(repeats, known_records(producer.tenant, _ids(repeats)))
     return answer
+
+
+def _record_if_all_new(
+    producer: Producer, reads: list[Record | list[Problem]], moment: datetime
+) -> Answer | None:
+    """The answer where all are valid, make one batch and are new; else None, nothing recorded."""
+    if set(map(type, reads)) != {Record}:
+        return None
+    records: list[Record] = reads  # type: ignore[assignment]
+    if (
+        len(records) > v.BATCH_RECORDS_MAX
+        or len({record.id for record in records}) != len(records)
+        or bytes_of(records) > BATCH_BYTES
+    ):
+        return None
+    batch = append(producer.tenant, producer.key, records, moment)
+    return AllStored(records, batch) if batch is not None else None
 
 
 def _read(values: Sequence[object], moment: datetime) -> list[Record | list[Problem]]:
@@ -118,7 +179,7 @@ def _batches(items: list[Item]) -> Iterator[list[Item]]:
     """Parts that one transaction takes, by number and by size."""
     first, size = 0, 0
     for place, (_result, record) in enumerate(items):
-        size += (own := bytes_of(record))
+        size += (own := bytes_of((record,)))
         if place - first == v.BATCH_RECORDS_MAX or (size > BATCH_BYTES and place > first):
             yield items[first:place]
             first, size = place, own

@@ -7,22 +7,24 @@ index before MongoDB 6.0.25 (CVE-2025-10060).
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from tracking import clock
 from tracking import vocabulary as v
 from tracking.core import merkle
-from tracking.core.canonical import SALT_BYTES, VERSION, leaf_hash_of, part_hash_of
+from tracking.core.canonical import SALT_BYTES, VERSION, leaf_hash_of_text, part_hash_of
 from tracking.core.record import Record, lane_of
 from tracking.errors import BadRequest, WriteRefused
 from tracking.ingest.group import GroupCommit
-from tracking.mongo.connection import CODEC, available, collection, database, run_transaction
+from tracking.mongo.connection import CODEC, NAIVE, available, collection, database, run_transaction
 
 JOURNAL = "journal"
 SEAL_QUEUE = "seal_queue"
@@ -97,7 +99,8 @@ def _write(posts: list[_Post]) -> list[Batch | None]:
         root = merkle.root_hash(leaves).hex()
         for place, own in slices.items():
             answers[place] = Batch(stamp.batch, moment, root, leaves[own])
-    fits = sum(bytes_of(record) for post in posts for record in post.records) <= BATCH_BYTES
+    records = [record for post in posts for record in post.records]
+    fits = bytes_of(records) <= BATCH_BYTES
     if _insert(documents, entries, fits=fits):
         return [answers[place] for place in range(len(posts))]
     if len(posts) == 1:
@@ -105,16 +108,17 @@ def _write(posts: list[_Post]) -> list[Batch | None]:
     return [_write([post])[0] for post in posts]
 
 
-def bytes_of(record: Record) -> int:
-    """More bytes of BSON than the record's document can have."""
-    parents = len(record.header.get("parents", ()))
-    return 5 * len(record.part_bytes) + _HEADER_BYTES + _PARENT_BYTES * parents
+def bytes_of(records: Sequence[Record]) -> int:
+    """More bytes of BSON than the records' documents can have."""
+    parts = sum([len(record.part_bytes) for record in records])
+    parents = sum([len(r.header["parents"]) for r in records if "parents" in r.header])
+    return 5 * parts + _HEADER_BYTES * len(records) + _PARENT_BYTES * parents
 
 
 def _share(records: list[Record]) -> int:
     """What the records take of a batch, in bytes, be it by their size or by their number."""
     number = len(records) * BATCH_BYTES // v.BATCH_RECORDS_MAX
-    return max(number, sum(map(bytes_of, records)))
+    return max(number, bytes_of(records))
 
 
 def _insert(documents: list[dict[str, Any]], entries: list[dict[str, Any]], *, fits: bool) -> bool:
@@ -167,63 +171,82 @@ _small_posts: GroupCommit[_Post, Batch | None] = GroupCommit(
 
 
 def known_records(tenant: str, ids: list[str]) -> dict[str, dict[str, Any]]:
-    """The stored documents among `ids`, by the producer's id."""
+    """The stored documents among `ids`, by the producer's id; times as in a `Record`."""
     keys = [f"{tenant}/{id}" for id in ids]
     with available():
-        found = list(collection(JOURNAL).find({"_id": {"$in": keys}}))
+        journal = collection(JOURNAL).with_options(codec_options=NAIVE)
+        found = list(journal.find({"_id": {"$in": keys}}))
     return {document["_id"].partition("/")[2]: document for document in found}
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What the server adds to the records of one batch."""
+    """What the server adds to the records of one batch; its times are UTC without saying so."""
 
     tenant: str
     batch: str
     moment: datetime
-    spelled: str
     late: datetime
     ahead: datetime
 
     @classmethod
     def of(cls, tenant: str, batch: str, moment: datetime) -> Stamp:
-        late, ahead = moment - v.LATE_AFTER, moment + v.AHEAD_MARKED
-        return cls(tenant, batch, moment, clock.iso(moment), late, ahead)
+        bare = moment.replace(tzinfo=None)
+        return cls(tenant, batch, bare, bare - v.LATE_AFTER, bare + v.AHEAD_MARKED)
 
     def put(
         self, key: str, records: list[Record], documents: list[dict[str, Any]], leaves: list[bytes]
     ) -> None:
         """Append the stored document of each record, with a fresh salt, and its leaf."""
+        tenant, batch, moment, late, ahead = (
+            self.tenant,
+            self.batch,
+            self.moment,
+            self.late,
+            self.ahead,
+        )
         salts = os.urandom(SALT_BYTES * len(records))
-        prefix = f"{self.tenant}/"
+        of_batch = f'"batch":"{batch}",'
+        of_post = f'"producer":{_quoted(key)},'
+        of_moment = f'"recorded_at":"{clock.iso(moment)}",'
+        of_tenant = f'"tenant":{_quoted(tenant)},'
+        prefix = _quoted(f"{tenant}/")[:-1]
         for place, record in enumerate(records):
-            document, shown = record.header, record.shown
-            transaction = document["transaction"]
-            document["_id"] = shown["_id"] = prefix + record.id
-            document["v"] = shown["v"] = VERSION
-            document["tenant"] = shown["tenant"] = self.tenant
-            document["lane"] = shown["lane"] = _lane_of(self.tenant, transaction)
-            document["recorded_at"] = self.moment
-            shown["recorded_at"] = self.spelled
-            document["producer"] = shown["producer"] = key
-            document["batch"] = shown["batch"] = self.batch
-            document["index"] = shown["index"] = len(leaves)
-            if not self.late <= document["occurred_at"] <= self.ahead:
-                document["marks"] = shown["marks"] = self._marks(document["occurred_at"])
+            document = record.header
+            attempt, block, thing, queued, stage, transaction = record.fragments
+            index = len(leaves)
+            document["_id"] = f"{tenant}/{record.id}"
+            document["v"] = VERSION
+            document["tenant"] = tenant
+            document["lane"] = lane = _lane_of(tenant, document["transaction"])
+            document["recorded_at"] = moment
+            document["producer"] = key
+            document["batch"] = batch
+            document["index"] = index
+            marks = ""
+            if not late <= document["occurred_at"] <= ahead:
+                mark = v.MARK_CLOCK_SKEW if document["occurred_at"] > ahead else v.MARK_LATE
+                document["marks"] = [mark]
+                marks = f'"marks":["{mark}"],'
             elif "marks" in document:  # of a batch that came to nothing
-                del document["marks"], shown["marks"]
-            salt = salts[SALT_BYTES * place : SALT_BYTES * (place + 1)]
-            digest = part_hash_of(salt, record.part_bytes)
-            shown["part_hash"] = digest.hex()
-            leaves.append(leaf_hash_of(shown))
-            document["part_hash"] = digest
-            document["salt"] = salt
+                del document["marks"]
+            document["salt"] = salt = salts[SALT_BYTES * place : SALT_BYTES * (place + 1)]
+            document["part_hash"] = digest = part_hash_of(salt, record.part_bytes)
+            leaves.append(
+                leaf_hash_of_text(
+                    f'{{"_id":{prefix}{record.id}",{attempt}{of_batch}{block}"index":{index},'
+                    f'"lane":{lane},{marks}{thing}"part_hash":"{digest.hex()}",{of_post}'
+                    f"{queued}{of_moment}{stage}{of_tenant}{transaction}"
+                    f'"v":{VERSION}}}'
+                )
+            )
             if record.part:
                 document["part"] = record.part
             documents.append(document)
 
-    def _marks(self, occurred_at: datetime) -> list[str]:
-        return [v.MARK_CLOCK_SKEW if occurred_at > self.ahead else v.MARK_LATE]
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()
 
 
 _lane_of = lru_cache(maxsize=4096)(lane_of)
