@@ -82,9 +82,9 @@ DFT_DATA_DIR = Path(os.environ.get("DFT_DATA_DIR") or BASE_DIR / "var").resolve(
 DFT_PORT = env_int("DFT_PORT", 8000, least=1, most=65_535)
 DFT_HOST = os.environ.get("DFT_HOST", "127.0.0.1")
 DFT_PUBLIC_URL = os.environ.get("DFT_PUBLIC_URL", f"http://localhost:{DFT_PORT}").rstrip("/")
-# Measured (docs/performance.md): one worker more than cores keeps all of them busy, however the
-# connections fall on the workers; eight threads let small posts share transactions.
-DFT_WORKERS = env_int("DFT_WORKERS", min(9, (os.cpu_count() or 1) + 1), least=1, most=64)
+# Measured (docs/performance.md): with more workers than cores fewer small posts meet in one of
+# them to share a transaction, and eight threads are enough for them to meet.
+DFT_WORKERS = env_int("DFT_WORKERS", min(8, max(2, os.cpu_count() or 2)), least=1, most=64)
 DFT_THREADS = env_int("DFT_THREADS", 8, least=1, most=64)
 DFT_FOLLOWER_NICE = env_int("DFT_FOLLOWER_NICE", 5, least=0, most=19)
 DFT_FOLLOWER_MEMORY_MB = env_int("DFT_FOLLOWER_MEMORY_MB", 64, least=0, most=65_536)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ _STEP: Final = 500_000
 _BASE: Final = 50_000
 _WARM: Final = 10_000
 _WARM_CONNECTIONS: Final = 16
+_SETTLE_SECONDS: Final = 3
 
 Batches = Callable[[Stage, Report, dict[str, Any], str, str], None]
 
@@ -93,7 +95,8 @@ def _size(stage: Stage) -> int:
 
 
 def _memory(stage: Stage, report: Report, when: str) -> list[int]:
-    """In KiB, of each web worker."""
+    """In KiB, of each web worker, once it has had a moment to give back what it does not need."""
+    time.sleep(_SETTLE_SECONDS)
     found = stage.memory_kb()["web workers"]
     for number, kb in enumerate(found, 1):
         report.add(f"web worker {number}, {when}", kb, "KB")

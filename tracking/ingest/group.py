@@ -17,8 +17,9 @@ from tracking.errors import DatabaseUnavailable
 Item = TypeVar("Item")
 Out = TypeVar("Out")
 
-# Longer than it takes to answer a post and be sent the next one, shorter than a commit.
-COMPANY_SECONDS: Final = 0.003
+# Long enough to answer a post and be sent the next one while all cores are busy. Measured with 16
+# connections: 10 ms post 15 % more than 3 ms, and the slowest posts are faster too.
+COMPANY_SECONDS: Final = 0.010
 # Whose turn has not come by then is told so, like whoever waits for MongoDB itself.
 WAIT_SECONDS: Final = 5.0
 

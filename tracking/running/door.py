@@ -41,6 +41,9 @@ UNSENT_TOTAL: Final = 32 * 1024 * 1024
 LINGER_SECONDS: Final = 5.0
 STOP_IDLE_SECONDS: Final = 2.0
 FLUSH_SECONDS: Final = 30.0
+# After each connection taken, for another worker to take the next: they are kept for long, and
+# all of a few busy ones on one worker would leave a core idle.
+ACCEPT_PAUSE: Final = 0.001
 _READ: Final = 256 * 1024
 _AHEAD: Final = 64 * 1024
 # They tell a supervisor that the process lives, above all when it is busy.
@@ -75,10 +78,16 @@ class Door(ThreadWorker):  # type: ignore[misc]
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
         self.set_accept_enabled(True)
+        self._pausing = False
         next_sweep = 0.0
         while self.alive and self.is_parent_alive():
             self.notify()
-            self.wait_for_and_dispatch_events(timeout=1.0)
+            if self._pausing:
+                self.wait_for_and_dispatch_events(timeout=ACCEPT_PAUSE)
+                self._pausing = False
+                self.set_accept_enabled(True)
+            else:
+                self.wait_for_and_dispatch_events(timeout=1.0)
             now = time.monotonic()
             if now >= next_sweep:
                 next_sweep = now + 1.0
@@ -116,6 +125,8 @@ class Door(ThreadWorker):  # type: ignore[misc]
             return
         if len(self._conns) >= self._connections:
             self._make_room()
+        self._pausing = True
+        self.set_accept_enabled(False)
         sock.setblocking(False)
         now = time.monotonic()
         conn = Connection(sock, client, listener.getsockname(), now)
