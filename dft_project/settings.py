@@ -79,6 +79,8 @@ def mongodb_uri(directory: Path) -> str:
 
 # --- Where things are ------------------------------------------------------------------
 DFT_DATA_DIR = Path(os.environ.get("DFT_DATA_DIR") or BASE_DIR / "var").resolve()
+# Not in the database, and best not beside it either: whoever has both can forge the log.
+DFT_KEY_DIR = Path(os.environ.get("DFT_KEY_DIR") or DFT_DATA_DIR / "keys").resolve()
 DFT_PORT = env_int("DFT_PORT", 8000, least=1, most=65_535)
 DFT_HOST = os.environ.get("DFT_HOST", "127.0.0.1")
 DFT_PUBLIC_URL = os.environ.get("DFT_PUBLIC_URL", f"http://localhost:{DFT_PORT}").rstrip("/")

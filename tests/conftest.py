@@ -22,6 +22,7 @@ from pytest_django import DjangoDbBlocker
 
 from tracking.mongo.connection import settings_entry
 from tracking.mongo.embedded import EmbeddedMongo
+from tracking.signing.keyring import ensure_keys
 
 # A landing must not depend on chance; whoever works here searches afresh at each run.
 hypothesis.register_profile("ci", derandomize=True)
@@ -50,6 +51,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         mongo.stop()
         del os.environ[GIVEN]
         shutil.rmtree(mongo.directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def key_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keys of the run's own; never those of an installation that happens to be here."""
+    settings.DFT_KEY_DIR = tmp_path_factory.mktemp("keys") / "keys"
+    ensure_keys()
+    return settings.DFT_KEY_DIR
+
+
+@pytest.fixture(autouse=True)
+def a_log_never_signed_before(key_directory: Path) -> None:
+    # Each test begins with an empty database, which would be taken for one that was cut.
+    (key_directory / "high-water.json").unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")

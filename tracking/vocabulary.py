@@ -58,6 +58,10 @@ WARNINGS: Final = (
     WARN_CAPPED,
 )
 
+# In the journal; covered by a signed checkpoint; its checkpoint published outside the database.
+SEAL_STATES: Final = ("recorded", "sealed", "anchored")
+RECORDED, SEALED, ANCHORED = SEAL_STATES
+
 SCOPE_INGEST, SCOPE_READ, SCOPE_VERIFY, SCOPE_EXPORT = SCOPES = (
     "ingest",
     "read",

@@ -51,6 +51,10 @@ def test_the_document_is_valid_and_complete() -> None:
     assert set(found["paths"]) == {
         "/api/v1/blocks",
         "/api/v1/blocks/{record}",
+        "/api/v1/blocks/{record}/proof",
+        "/api/v1/checkpoints",
+        "/api/v1/checkpoints/consistency",
+        "/api/v1/checkpoints/latest",
         "/api/v1/otlp/v1/traces",
         "/api/v1/transactions",
         "/api/v1/transactions/{transaction}",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from django.conf import settings
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
@@ -25,7 +26,12 @@ def uri_of(name: str) -> str:
 
 def python(*arguments: str, uri: str, data: Path) -> subprocess.Popen[str]:
     """A Python process of the project, on this database."""
-    environment = {**os.environ, "DFT_MONGODB_URI": uri, "DFT_DATA_DIR": str(data)}
+    environment = {
+        **os.environ,
+        "DFT_MONGODB_URI": uri,
+        "DFT_DATA_DIR": str(data),
+        "DFT_KEY_DIR": str(settings.DFT_KEY_DIR),  # one log is signed by one installation
+    }
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,

@@ -22,7 +22,7 @@ from tracking.mongo.connection import collection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FACTS = [m.TransactionBlock, m.SealQueueEntry, m.LogSegment]
+FACTS = [m.TransactionBlock, m.SealQueueEntry, m.LogSegment, m.LogCheckpoint]
 DERIVED = [
     m.Transaction,
     m.TransactionProgress,

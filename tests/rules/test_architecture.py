@@ -24,6 +24,7 @@ LEVELS = {
     "mongo": 20,
     "models": 30,
     "access": 35,
+    "signing": 35,
     "ingest": 40,
     "projection": 40,
     "ledger": 40,

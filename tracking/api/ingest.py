@@ -116,8 +116,10 @@ def _answer(answer: Answer, *, minimal: bool) -> HttpResponse:
             {
                 "id": batch.id,
                 "recorded_at": clock.iso(batch.recorded_at),
-                "root": batch.root,
-                "signature": None,
+                "first": batch.first,
+                "count": len(batch.leaves),
+                "root": batch.root.hex(),
+                "signature": batch.signature,
             }
             for batch in answer.batches
         ],

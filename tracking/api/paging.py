@@ -66,7 +66,7 @@ class Page:
 
 def page_of(request: HttpRequest, rows: QuerySet[Any], order: Order) -> Page:
     """The page of `rows` that the request's `cursor` and `page_size` ask for."""
-    size = _size(request.GET.get("page_size"))
+    size = size_of(request.GET.get("page_size"))
     ordered = rows.order_by(*order.fields())
     if cursor := request.GET.get("cursor"):
         ordered = ordered.filter(order.after(*_read_cursor(cursor)))
@@ -81,7 +81,8 @@ def page_of(request: HttpRequest, rows: QuerySet[Any], order: Order) -> Page:
     return Page(found, following, min(count, COUNT_MOST), count > COUNT_MOST)
 
 
-def _size(text: str | None) -> int:
+def size_of(text: str | None) -> int:
+    """How many rows `page_size` asks for."""
     if text is None:
         return PAGE
     if not text.isascii() or not text.isdigit() or len(text) > 4 or not 1 <= int(text) <= PAGE_MOST:

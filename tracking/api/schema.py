@@ -101,6 +101,30 @@ transaction_records = _read(
     "listRecords", "Its records as posted, by event time", "RecordPage", *_OF, *_PAGING
 )
 transaction_lineage = _read("getLineage", "Its ancestors and descendants", "Lineage", *_OF)
+_SIZE: Final = OpenApiTypes.INT
+record_proof = _read(
+    "getProof",
+    "That a record is in the log",
+    "Proof",
+    _id("record"),
+    _TENANT,
+    _parameter("checkpoint", "In the tree of this size; by default the latest.", _SIZE),
+)
+checkpoint_list = _read(
+    "listCheckpoints",
+    "Checkpoints, the newest first",
+    "CheckpointPage",
+    _parameter("before", "Only smaller ones: `before` of the page before.", _SIZE),
+    _PAGING[1],
+)
+checkpoint_latest = _read("getLatestCheckpoint", "The newest checkpoint", "Checkpoint")
+consistency = _read(
+    "getConsistency",
+    "That the log only grew",
+    "Consistency",
+    _parameter("from", "The size of the older checkpoint.", _SIZE),
+    _parameter("to", "The size of the newer one.", _SIZE),
+)
 record_detail = _read("getRecord", "One record as posted", "StoredRecord", _id("record"), _TENANT)
 
 

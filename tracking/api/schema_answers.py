@@ -173,7 +173,22 @@ _RESULT: Final[Schema] = _all(
     }
 )
 _BATCH: Final[Schema] = _all(
-    {"id": _TEXT, "recorded_at": _TIME, "root": _HEX, "signature": _or_null(_TEXT)}
+    {
+        "id": _TEXT,
+        "recorded_at": _TIME,
+        "first": {**_COUNT, "description": "The place of this post's first record in the batch."},
+        "count": _COUNT,
+        "root": {**_HEX, "description": "Merkle root of the receipts of these records."},
+        "signature": {**_or_null(_TEXT), "description": "Ed25519, base64 (docs/integrity.md)."},
+    }
+)
+_CHECKPOINT: Final[Schema] = _all(
+    {
+        "size": _COUNT,
+        "root": _HEX,
+        "signed_at": _TIME,
+        "note": {**_TEXT, "description": "The C2SP signed note."},
+    }
 )
 
 COMPONENTS: Final[Schema] = {
@@ -242,4 +257,24 @@ COMPONENTS: Final[Schema] = {
         }
     ),
     "RecordPage": _page("StoredRecord"),
+    "Checkpoint": _CHECKPOINT,
+    "CheckpointPage": _all(
+        {"results": _list(ref("Checkpoint")), "before": {**_COUNT, "nullable": True}}
+    ),
+    "Proof": _all(
+        {
+            "tenant": _TEXT,
+            "id": _TEXT,
+            "receipt": _HEX,
+            "recorded_at": _TIME,
+            "state": {"type": "string", "enum": list(v.SEAL_STATES)},
+            "sealed_at": _or_null(_TIME),
+            "leaf_index": {**_COUNT, "nullable": True},
+            "hashes": _list(_HEX),
+            "checkpoint": {"allOf": [ref("Checkpoint")], "nullable": True},
+        }
+    ),
+    "Consistency": _all(
+        {"from": ref("Checkpoint"), "to": ref("Checkpoint"), "hashes": _list(_HEX)}
+    ),
 }

@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.permissions import AllowAny
 
 from tracking import vocabulary as v
-from tracking.api import ingest, otlp
+from tracking.api import ingest, otlp, proofs
 from tracking.api import transactions as views
 from tracking.api.problems import no_such_endpoint
 
@@ -34,6 +34,10 @@ _OPEN = {"permission_classes": [AllowAny], "authentication_classes": []}
 urlpatterns = [
     path("blocks", ingest.blocks, name="blocks"),
     path("blocks/<id:record>", views.RecordDetail.as_view(), name="record"),
+    path("blocks/<id:record>/proof", proofs.RecordProof.as_view(), name="proof"),
+    path("checkpoints", proofs.CheckpointList.as_view(), name="checkpoints"),
+    path("checkpoints/latest", proofs.LatestCheckpoint.as_view(), name="latest-checkpoint"),
+    path("checkpoints/consistency", proofs.Consistency.as_view(), name="consistency"),
     path("otlp/v1/traces", otlp.traces, name="traces"),
     path("transactions", views.TransactionList.as_view(), name="transactions"),
     path("transactions/<id:transaction>", views.TransactionDetail.as_view(), name="transaction"),

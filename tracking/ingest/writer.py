@@ -25,6 +25,7 @@ from tracking.core.record import Record, lane_of
 from tracking.errors import BadRequest, WriteRefused
 from tracking.ingest.group import GroupCommit
 from tracking.mongo.connection import CODEC, NAIVE, available, collection, database, run_transaction
+from tracking.signing.receipts import signed_receipt
 
 JOURNAL = "journal"
 SEAL_QUEUE = "seal_queue"
@@ -44,12 +45,17 @@ _PARENT_BYTES = 160
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A recorded batch; `root` is the Merkle root of its leaves, in hex."""
+    """What of a batch is one post's: `leaves` from place `first` on, and their Merkle root.
+
+    `signature`: of the receipt, base64; None where this installation has no key.
+    """
 
     id: str
     recorded_at: datetime
-    root: str
+    first: int
     leaves: list[bytes]
+    root: bytes
+    signature: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def _write(posts: list[_Post]) -> list[Batch | None]:
     """Append the posts in one transaction; each as by itself where their ids collide."""
     documents: list[dict[str, Any]] = []
     entries: list[dict[str, Any]] = []
-    answers: dict[int, Batch] = {}
+    parts: dict[int, tuple[str, datetime, int, list[bytes]]] = {}
     by_tenant: dict[str, list[int]] = {}
     for place, post in enumerate(posts):
         by_tenant.setdefault(post.tenant, []).append(place)
@@ -96,16 +102,23 @@ def _write(posts: list[_Post]) -> list[Batch | None]:
                 "leaves": b"".join(leaves),
             }
         )
-        root = merkle.root_hash(leaves).hex()
         for place, own in slices.items():
-            answers[place] = Batch(stamp.batch, moment, root, leaves[own])
+            parts[place] = (stamp.batch, moment, own.start, leaves[own])
     records = [record for post in posts for record in post.records]
     fits = bytes_of(records) <= BATCH_BYTES
     if _insert(documents, entries, fits=fits):
-        return [answers[place] for place in range(len(posts))]
+        return [_signed(*parts[place]) for place in range(len(posts))]
     if len(posts) == 1:
         return [None]
     return [_write([post])[0] for post in posts]
+
+
+def _signed(batch: str, moment: datetime, first: int, leaves: list[bytes]) -> Batch:
+    root = merkle.root_hash(leaves)
+    signature = signed_receipt(
+        batch=batch, first=first, count=len(leaves), root=root, recorded_at=moment
+    )
+    return Batch(batch, moment, first, leaves, root, signature)
 
 
 def bytes_of(records: Sequence[Record]) -> int:

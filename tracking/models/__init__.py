@@ -7,7 +7,7 @@ documents are written through PyMongo by their own rooms; their models only read
 from tracking.models.access import ApiKey, Membership, Tenant, User
 from tracking.models.flows import FlowDefinition, FlowStep
 from tracking.models.journal import TransactionBlock
-from tracking.models.ledger import LogSegment, SealQueueEntry
+from tracking.models.ledger import LogCheckpoint, LogSegment, SealQueueEntry
 from tracking.models.transactions import (
     Cursor,
     FlowBlock,
@@ -23,6 +23,7 @@ __all__ = [
     "FlowBlock",
     "FlowDefinition",
     "FlowStep",
+    "LogCheckpoint",
     "LogSegment",
     "Membership",
     "RefoldRequest",

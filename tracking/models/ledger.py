@@ -28,7 +28,8 @@ class LogSegment(Fact):
 
     `batches` is a list of {"batch", "tenant", "recorded_at", "count"}. Its unique index and
     the key `start` are the fence: no batch is sealed twice and no place is given twice,
-    however many sealers run.
+    however many sealers run. `peaks` are the peaks of the tree after it, `nodes` the complete
+    subtrees of 256 leaves and more that it completes: what proofs are made of.
     """
 
     start = models.BigIntegerField(primary_key=True, db_column="_id")
@@ -36,6 +37,8 @@ class LogSegment(Fact):
     sealed_at = models.DateTimeField()
     batches = models.JSONField()
     leaves = models.BinaryField()
+    peaks = models.BinaryField()
+    nodes = models.BinaryField()
 
     class Meta:
         db_table = "log_segment"
@@ -45,3 +48,20 @@ class LogSegment(Fact):
 
     def __str__(self) -> str:
         return f"{self.start}–{self.start + self.count - 1}"
+
+
+class LogCheckpoint(Fact):
+    """What was signed of the log when it had `size` leaves: a C2SP signed note."""
+
+    size = models.BigIntegerField(primary_key=True, db_column="_id")
+    root = models.BinaryField()
+    note = models.TextField()
+    signed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "log_checkpoint"
+        base_manager_name = "objects"
+        ordering = ("size",)
+
+    def __str__(self) -> str:
+        return f"{self.size} leaves"

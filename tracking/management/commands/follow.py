@@ -14,12 +14,14 @@ from django.core.management.base import BaseCommand
 from tracking.ledger.sealer import seal_until
 from tracking.projection.follower import follow_until
 from tracking.projection.owner import owner_here
+from tracking.signing.keyring import ensure_keys
 
 
 class Command(BaseCommand):
     help = "Seal recorded batches into the log and derive where every object is."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        ensure_keys()
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

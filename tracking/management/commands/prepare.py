@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from tracking.running.first_start import ensure_first_start
+from tracking.signing.keyring import ensure_keys
 
 
 class Command(BaseCommand):
@@ -20,6 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0, interactive=False)
+        ensure_keys()
         self._collect_static()
         ensure_first_start()
 

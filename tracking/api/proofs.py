@@ -1,0 +1,135 @@
+"""Checkpoints of the log, and proofs out of it (docs/integrity.md).
+
+A checkpoint tells nothing of any record but how many there are in the whole installation; who
+may read may see them all. A proof of a record is as visible as the record.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tracking.access.scope import visible_to
+from tracking.api import paging, schema, shapes
+from tracking.api.base import ReadView
+from tracking.api.permissions import RECORDS
+from tracking.errors import BadRequest, NotFound
+from tracking.ledger.proofs import (
+    SignedCheckpoint,
+    checkpoint_at,
+    checkpoints_before,
+    first_covering,
+    latest_checkpoint,
+    prove_consistency,
+    prove_inclusion,
+)
+from tracking.models import TransactionBlock
+
+_SIZE = re.compile(r"0|[1-9][0-9]{0,14}", re.ASCII)
+
+
+class RecordProof(ReadView):
+    """That a record is in the log: its leaf, its place, and the way to a signed root."""
+
+    permission = RECORDS
+    parameters = ("tenant", "checkpoint")
+
+    @schema.record_proof
+    def get(self, request: Request, record: str) -> Response:
+        keys = [f"{tenant}/{record}" for tenant in self.tenants()]
+        row = self.only(list(visible_to(request.user, TransactionBlock).filter(pk__in=keys)))
+        size = _size(request, "checkpoint")
+        proof = prove_inclusion(row.batch, row.index, size)
+        if proof is None and size is not None:
+            raise NotFound(f"checkpoint {size}")
+        sealed = first_covering(proof.index) if proof else None
+        return Response(
+            {
+                "tenant": row.tenant_id,
+                "id": row.record_id,
+                "receipt": row.receipt,
+                "recorded_at": shapes.time(row.recorded_at),
+                "state": "sealed" if proof else "recorded",
+                "sealed_at": shapes.time(sealed.signed_at) if sealed else None,
+                "leaf_index": proof.index if proof else None,
+                "hashes": [each.hex() for each in proof.hashes] if proof else [],
+                "checkpoint": _checkpoint(proof.checkpoint) if proof else None,
+            }
+        )
+
+
+class CheckpointList(ReadView):
+    """Checkpoints, the newest first; `before`: only smaller ones."""
+
+    parameters = ("before", "page_size")
+
+    @schema.checkpoint_list
+    def get(self, request: Request) -> Response:
+        most = paging.size_of(request.query_params.get("page_size"))
+        found = checkpoints_before(_size(request, "before"), most + 1)
+        following = found[most - 1].size if len(found) > most else None
+        results = [_checkpoint(each) for each in found[:most]]
+        return Response({"results": results, "before": following})
+
+
+class LatestCheckpoint(ReadView):
+    """The newest checkpoint."""
+
+    parameters = ()
+
+    @schema.checkpoint_latest
+    def get(self, request: Request) -> Response:
+        found = latest_checkpoint()
+        if found is None:
+            raise NotFound("no checkpoint yet")
+        return Response(_checkpoint(found))
+
+
+class Consistency(ReadView):
+    """That the log of a later checkpoint begins with that of an earlier one."""
+
+    parameters = ("from", "to")
+
+    @schema.consistency
+    def get(self, request: Request) -> Response:
+        old, new = (_known(_size(request, name), name) for name in ("from", "to"))
+        if old.size > new.size:
+            raise BadRequest("bad_parameter", "from must not exceed to.", parameter="from")
+        hashes = prove_consistency(old.size, new.size)
+        return Response(
+            {
+                "from": _checkpoint(old),
+                "to": _checkpoint(new),
+                "hashes": [each.hex() for each in hashes],
+            }
+        )
+
+
+def _checkpoint(found: SignedCheckpoint) -> dict[str, Any]:
+    return {
+        "size": found.size,
+        "root": found.root.hex(),
+        "signed_at": shapes.time(found.signed_at),
+        "note": found.note,
+    }
+
+
+def _known(size: int | None, name: str) -> SignedCheckpoint:
+    if size is None:
+        raise BadRequest("bad_parameter", f"{name} is required.", parameter=name)
+    found = checkpoint_at(size)
+    if found is None:
+        raise NotFound(f"checkpoint {size}")
+    return found
+
+
+def _size(request: Request, name: str) -> int | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not _SIZE.fullmatch(text):
+        raise BadRequest("bad_parameter", f"{name} must be the size of a log.", parameter=name)
+    return int(text)

@@ -1,0 +1,121 @@
+"""Reading the log as a tree: its segments, and the hashes of its subtrees.
+
+A segment keeps the peaks of the tree after it and the larger complete subtrees that it
+completes. So a proof reads a few documents by key, however long the log is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tracking.core.merkle import HASH_BYTES, Frontier, completed, root_hash
+from tracking.errors import DftError
+from tracking.mongo.connection import collection
+
+SEGMENT: Final = "log_segment"
+# Subtrees of 256 leaves and more are kept; smaller ones are made from the leaves.
+KEPT_LEVEL: Final = 8
+
+
+class LogBroken(DftError):
+    """The log is not what a sealer writes; `verify` names what is wrong with it."""
+
+
+def split_hashes(text: bytes) -> list[bytes]:
+    return [bytes(text[at : at + HASH_BYTES]) for at in range(0, len(text), HASH_BYTES)]
+
+
+def head() -> dict[str, Any] | None:
+    """The last segment, without its leaves."""
+    return collection(SEGMENT).find_one({}, {"leaves": 0}, sort=[("_id", -1)])
+
+
+def log_size() -> int:
+    last = head()
+    return int(last["_id"] + last["count"]) if last else 0
+
+
+def peaks_at(size: int) -> list[bytes] | None:
+    """The peaks of the tree of `size` leaves; None unless a segment ends there."""
+    if size == 0:
+        return []
+    last = collection(SEGMENT).find_one(
+        {"_id": {"$lt": size}}, {"count": 1, "peaks": 1}, sort=[("_id", -1)]
+    )
+    if last is None or last["_id"] + last["count"] != size:
+        return None
+    return split_hashes(last["peaks"])
+
+
+def frontier_of(last: dict[str, Any] | None) -> Frontier:
+    """The growing tree as it is after segment `last`."""
+    if last is None:
+        return Frontier()
+    try:
+        return Frontier(last["_id"] + last["count"], split_hashes(last["peaks"]))
+    except (KeyError, ValueError) as error:
+        raise LogBroken(f"Segment {last['_id']} has no usable peaks.") from error
+
+
+def leaf_index(batch: str, place: int) -> int | None:
+    """Where the log has the record at `place` of `batch`; None while it is not sealed."""
+    segment = collection(SEGMENT).find_one({"batches.batch": batch}, {"batches": 1})
+    if segment is None:
+        return None
+    at = int(segment["_id"])
+    for each in segment["batches"]:
+        if each["batch"] == batch:
+            return at + place if 0 <= place < each["count"] else None
+        at += each["count"]
+    return None
+
+
+class TreeReader:
+    """The hashes of complete subtrees, with what was read kept for the next question."""
+
+    def __init__(self) -> None:
+        self._leaves: dict[int, dict[int, bytes]] = {}
+
+    def node_at(self, level: int, index: int) -> bytes:
+        """The root of leaves [index << level, (index + 1) << level)."""
+        if level >= KEPT_LEVEL:
+            return self._kept_node(level, index)
+        start, end = index << level, (index + 1) << level
+        block = self._block(start >> KEPT_LEVEL)
+        try:
+            return root_hash([block[at] for at in range(start, end)])
+        except KeyError:
+            raise LogBroken(f"The log has no leaf among {start} to {end - 1}.") from None
+
+    def _kept_node(self, level: int, index: int) -> bytes:
+        last = ((index + 1) << level) - 1
+        segment = collection(SEGMENT).find_one(
+            {"_id": {"$lte": last}}, {"count": 1, "nodes": 1}, sort=[("_id", -1)]
+        )
+        if segment is None or segment["_id"] + segment["count"] <= last:
+            raise LogBroken(f"The log has no leaf {last}.")
+        start = int(segment["_id"])
+        names = completed(start, start + segment["count"], KEPT_LEVEL)
+        nodes = dict(zip(names, split_hashes(segment["nodes"]), strict=False))
+        try:
+            return nodes[level, index]
+        except KeyError:
+            raise LogBroken(f"Segment {start} does not keep what it completes.") from None
+
+    def _block(self, number: int) -> dict[int, bytes]:
+        """The leaves of an aligned block of 256, by index."""
+        if number not in self._leaves:
+            start, end = number << KEPT_LEVEL, (number + 1) << KEPT_LEVEL
+            segments = collection(SEGMENT)
+            first = segments.find_one({"_id": {"$lte": start}}, {"_id": 1}, sort=[("_id", -1)])
+            found: dict[int, bytes] = {}
+            if first is not None:
+                keys = {"$gte": first["_id"], "$lt": end}
+                for segment in segments.find({"_id": keys}, {"leaves": 1}).sort("_id", 1):
+                    base, leaves = segment["_id"], segment["leaves"]
+                    low, high = max(start, base), min(end, base + len(leaves) // HASH_BYTES)
+                    for at in range(low, high):
+                        place = (at - base) * HASH_BYTES
+                        found[at] = bytes(leaves[place : place + HASH_BYTES])
+            self._leaves[number] = found
+        return self._leaves[number]
