@@ -58,9 +58,8 @@ WARNINGS: Final = (
     WARN_CAPPED,
 )
 
-# In the journal; covered by a signed checkpoint; its checkpoint published outside the database.
-SEAL_STATES: Final = ("recorded", "sealed", "anchored")
-RECORDED, SEALED, ANCHORED = SEAL_STATES
+# In the journal; covered by a signed checkpoint.
+RECORDED, SEALED = SEAL_STATES = ("recorded", "sealed")
 
 SCOPE_INGEST, SCOPE_READ, SCOPE_VERIFY, SCOPE_EXPORT = SCOPES = (
     "ingest",

@@ -15,10 +15,10 @@ from tests.tools import drain, make_tenant, record
 from tracking import vocabulary as v
 from tracking.core.canonical import leaf_hash
 from tracking.ledger import sealer
-from tracking.ledger.log import log_size
 from tracking.ledger.sealer import Sealer, seal_once, seal_until
 from tracking.mongo.connection import collection
 from tracking.projection.follower import Follower
+from tracking.projection.log import log_size
 from tracking.projection.rebuild import compare
 
 pytestmark = pytest.mark.django_db(transaction=True)

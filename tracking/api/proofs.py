@@ -12,6 +12,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from tracking import vocabulary as v
 from tracking.access.scope import visible_to
 from tracking.api import paging, schema, shapes
 from tracking.api.base import ReadView
@@ -52,7 +53,7 @@ class RecordProof(ReadView):
                 "id": row.record_id,
                 "receipt": row.receipt,
                 "recorded_at": shapes.time(row.recorded_at),
-                "state": "sealed" if proof else "recorded",
+                "state": v.SEALED if proof else v.RECORDED,
                 "sealed_at": shapes.time(sealed.signed_at) if sealed else None,
                 "leaf_index": proof.index if proof else None,
                 "hashes": [each.hex() for each in proof.hashes] if proof else [],

@@ -18,7 +18,6 @@ from tracking.bench.histories import AWKWARD, ERROR_TYPES, object_of, transactio
 from tracking.bench.load import Line
 
 _TENANT = "default"
-_REDIRECT = 302
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ def head() -> dict[str, Any] | None:
     return collection(SEGMENT).find_one({}, {"leaves": 0}, sort=[("_id", -1)])
 
 
-def log_size() -> int:
-    last = head()
+def size_after(last: dict[str, Any] | None) -> int:
+    """The leaves of the log that ends with segment `last`."""
     return int(last["_id"] + last["count"]) if last else 0
 
 
@@ -52,7 +52,7 @@ def frontier_of(last: dict[str, Any] | None) -> Frontier:
     if last is None:
         return Frontier()
     try:
-        return Frontier(last["_id"] + last["count"], split_hashes(last["peaks"]))
+        return Frontier(size_after(last), split_hashes(last["peaks"]))
     except (KeyError, ValueError) as error:
         raise LogBroken(f"Segment {last['_id']} has no usable peaks.") from error
 

@@ -26,6 +26,7 @@ from tracking.ledger.log import (
     frontier_of,
     head,
     peaks_at,
+    size_after,
     split_hashes,
 )
 from tracking.mongo.connection import collection, is_unavailable
@@ -106,7 +107,7 @@ class Sealer:
         """The log's tree, on top of which it is right to seal."""
         mark = read_mark()  # before the log, which rivals let grow
         last = head()
-        size = int(last["_id"] + last["count"]) if last else 0
+        size = size_after(last)
         if self._tree is not None and self._tree.size == size:
             return self._tree
         check_mark(mark, size)

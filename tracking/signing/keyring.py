@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -99,7 +100,7 @@ def signer(use: str) -> Signer:
     path = directory() / f"{use}.pem"
     try:
         private = load_pem_private_key(_read(path).encode(), password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise NoKeys(f"{path} holds no private key.") from None
     if not isinstance(private, Ed25519PrivateKey):
         raise NoKeys(f"{path} holds no Ed25519 key.")
@@ -110,7 +111,7 @@ def public_keys(use: str) -> list[Pinned]:
     """The public keys for `use`, oldest first, as the auditor's list has them."""
     path = directory() / "public.json"
     try:
-        listed = json.loads(_read(path))[use]
+        listed = public_list()[use]
         return [
             Pinned(PublicKey.parse(each["key"]), int(each["since"]), each["until"])
             for each in listed
