@@ -124,11 +124,15 @@ def put(wire: dict[str, Any], place: str, value: Any) -> None:
     *way, last = place.split("/")
     at: Any = wire
     for step in way:
-        at = at[int(step)] if isinstance(at, list) else at.get(step, {})
+        if isinstance(at, list):
+            at = at[int(step)] if step.isdigit() and int(step) < len(at) else None
+        else:
+            at = at.get(step, {})
         if not isinstance(at, dict | list):
             return
     if isinstance(at, list):
-        at[int(last) : int(last) + 1] = [value]
+        if last.isdigit():  # else an earlier change has put a list where names were
+            at[int(last) : int(last) + 1] = [value]
     else:
         at[last] = value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tracking.api.problems import MEDIA_TYPE
 from tracking.api.schema_record import Schema
 from tracking.ingest.cloudevents_envelope import EXTENSIONS
 from tracking.ingest.inflate import ENCODINGS
@@ -11,6 +12,7 @@ from tracking.ingest.otlp import JSON, PROTOBUF
 from tracking.ingest.otlp_span import SPANS_MAX
 
 _TEXT: Final[Schema] = {"type": "string"}
+_PROBLEM: Final[Schema] = {"$ref": "#/components/schemas/Problem"}
 _FULL: Final[Schema] = {"type": "string", "minLength": 1}
 _STATUS: Final[Schema] = {
     "type": "object",
@@ -55,9 +57,15 @@ def post_traces() -> dict[str, Any]:
         400: ("The body or a parameter cannot be read; do not repeat.", _STATUS),
         401: ("No key, or not a valid one.", _STATUS),
         403: ("The key has not the scope ingest.", _STATUS),
+        408: ("The request did not come in time (answered as a problem, before it is read).", {}),
         413: ("The body has too many bytes or spans.", _STATUS),
         415: ("The body has another type or encoding.", _STATUS),
-        503: ("The database did not answer; repeat after Retry-After.", _STATUS),
+        429: ("The key is faster than its rate; repeat after Retry-After.", _STATUS),
+        503: (
+            "The database did not answer, or (then as a problem) there is too much to do; repeat"
+            " after Retry-After.",
+            _STATUS,
+        ),
     }
     return {
         "operationId": "postTraces",
@@ -81,7 +89,10 @@ def post_traces() -> dict[str, Any]:
             "content": _both({"type": "object", "description": "ExportTraceServiceRequest"}),
         },
         "responses": {
-            str(status): {"description": text, "content": _both(schema)}
+            str(status): {
+                "description": text,
+                "content": _both(schema) if schema else {MEDIA_TYPE: {"schema": _PROBLEM}},
+            }
             for status, (text, schema) in answers.items()
         },
     }
