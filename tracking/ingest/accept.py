@@ -24,8 +24,10 @@ from tracking.errors import DatabaseUnavailable
 from tracking.ingest.decode import Unreadable
 from tracking.ingest.writer import (
     BATCH_BYTES,
+    SMALL,
     Batch,
     append,
+    append_usual,
     bytes_of,
     known_records,
 )
@@ -72,25 +74,22 @@ class Answer:
 class AllStored(Answer):
     """The usual answer: everything was new. Told record by record only to who asks for it."""
 
-    def __init__(self, records: list[Record], batch: Batch) -> None:
-        self.records = records
+    def __init__(self, ids: list[str], batch: Batch) -> None:
+        self.ids = ids
         self.batches = [batch]
         self.refused = False
 
     @cached_property
     def results(self) -> list[Result]:  # type: ignore[override]
-        pairs = zip(self.records, self.batches[0].leaves, strict=True)
-        return [
-            Result(index, record.id, v.STORED, leaf.hex())
-            for index, (record, leaf) in enumerate(pairs)
-        ]
+        pairs = zip(self.ids, self.batches[0].leaves, strict=True)
+        return [Result(index, id, v.STORED, leaf.hex()) for index, (id, leaf) in enumerate(pairs)]
 
     @property
     def received(self) -> int:
-        return len(self.records)
+        return len(self.ids)
 
     def count(self, outcome: str) -> int:
-        return len(self.records) if outcome == v.STORED else 0
+        return len(self.ids) if outcome == v.STORED else 0
 
     def not_stored(self) -> list[Result]:
         return []
@@ -110,9 +109,12 @@ def accept(
     Raises DatabaseUnavailable when MongoDB cannot be reached: some batches may then be
     recorded, and the caller may repeat the whole post, since ids make it idempotent.
     """
-    reads = _read(values, moment)
-    if not atomic and (usual := _record_if_all_new(producer, reads, moment)) is not None:
+    large = not atomic and _is_large_and_usual(values)
+    if large and (usual := _record_if_usual(producer, values, moment)) is not None:
         return usual
+    reads = _read(values, moment)
+    if not (atomic or large) and (new := _record_if_all_new(producer, reads, moment)) is not None:
+        return new
     answer = Answer([])
     firsts: dict[str, Item] = {}
     repeats: list[Item] = []
@@ -140,6 +142,23 @@ def accept(
     return answer
 
 
+def _is_large_and_usual(values: Sequence[object]) -> bool:
+    large = SMALL < len(values) <= v.BATCH_RECORDS_MAX
+    return large and set(map(type, values)) == {WireRecord}
+
+
+def _record_if_usual(
+    producer: Producer, values: Sequence[object], moment: datetime
+) -> Answer | None:
+    """The same as below, for a post that does not share its transaction with others."""
+    wires: Sequence[WireRecord] = values  # type: ignore[assignment]
+    ids = [wire.id for wire in wires]
+    if len(set(ids)) != len(ids):
+        return None
+    batch = append_usual(producer.tenant, producer.key, wires, moment)
+    return AllStored(ids, batch) if batch is not None else None
+
+
 def _record_if_all_new(
     producer: Producer, reads: list[Record | list[Problem]], moment: datetime
 ) -> Answer | None:
@@ -154,7 +173,7 @@ def _record_if_all_new(
     ):
         return None
     batch = append(producer.tenant, producer.key, records, moment)
-    return AllStored(records, batch) if batch is not None else None
+    return AllStored([record.id for record in records], batch) if batch is not None else None
 
 
 def _read(values: Sequence[object], moment: datetime) -> list[Record | list[Problem]]:

@@ -7,13 +7,15 @@ index before MongoDB 6.0.25 (CVE-2025-10060).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+import bson
 import orjson
+from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
@@ -22,6 +24,8 @@ from tracking import vocabulary as v
 from tracking.core import merkle
 from tracking.core.canonical import SALT_BYTES, VERSION, leaf_hash_of_text, part_hash_of
 from tracking.core.record import Record, lane_of
+from tracking.core.usual import read_usual
+from tracking.core.wire import WireRecord
 from tracking.errors import BadRequest, WriteRefused
 from tracking.ingest.group import GroupCommit
 from tracking.mongo.connection import CODEC, NAIVE, available, collection, database, run_transaction
@@ -34,13 +38,18 @@ _TOO_LARGE = 388  # for the cache; only an atomic post can be
 # A producer is told to come again rather than kept waiting (docs/api.md).
 _PATIENCE_SECONDS = 5.0
 # Larger posts fill a transaction by themselves.
-_SMALL = 100
+SMALL = 100
+# What is made of so many records, some score of objects each, stays within a processor's cache.
+_AT_ONCE = 64
 # MongoDB takes a command of 16 MiB, and with little memory no much larger transaction. Documents
 # are estimated from above: BSON has at most five times the bytes of JSON (a list of digits), a
 # header without parents less than 4 KiB.
 BATCH_BYTES = 15 * 1024 * 1024
 _HEADER_BYTES = 4096
 _PARENT_BYTES = 160
+
+
+Documents = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,35 @@ def append(tenant: str, key: str, records: list[Record], moment: datetime) -> Ba
     of one tenant; the answer's `leaves` are those of `records`.
     """
     post = _Post(tenant, key, records, moment)
-    return _small_posts.run(post) if len(records) <= _SMALL else _write([post])[0]
+    return _small_posts.run(post) if len(records) <= SMALL else _write([post])[0]
+
+
+def append_usual(
+    tenant: str, key: str, wires: Sequence[WireRecord], moment: datetime
+) -> Batch | None:
+    """Append what `wires` spell, where all are usual and new and fit in one batch; else nothing.
+
+    None says nothing about the reason. Some are read, stamped and encoded at a time: it takes a
+    tenth less than doing each of it for all of them, and a fraction of the memory.
+    """
+    stamp = Stamp.of(tenant, clock.uuid7(moment), moment)
+    documents: list[RawBSONDocument] = []
+    leaves: list[bytes] = []
+    size = 0
+    for at in range(0, len(wires), _AT_ONCE):
+        records = read_usual(wires[at : at + _AT_ONCE], moment)
+        if None in records:
+            return None
+        made: list[dict[str, Any]] = []
+        stamp.put(key, records, made, leaves)  # type: ignore[arg-type]  # there is no None
+        encoded = [bson.encode(document) for document in made]
+        size += sum(map(len, encoded))
+        if size > BATCH_BYTES:
+            return None
+        documents += map(RawBSONDocument, encoded)
+    if not _insert(documents, [_entry(stamp, moment, leaves)], fits=True):
+        return None
+    return _signed(stamp.batch, moment, 0, leaves)
 
 
 def _write(posts: list[_Post]) -> list[Batch | None]:
@@ -93,15 +130,7 @@ def _write(posts: list[_Post]) -> list[Batch | None]:
             start = len(leaves)
             stamp.put(posts[place].key, posts[place].records, documents, leaves)
             slices[place] = slice(start, len(leaves))
-        entries.append(
-            {
-                "_id": stamp.batch,
-                "tenant": tenant,
-                "recorded_at": moment,
-                "count": len(leaves),
-                "leaves": b"".join(leaves),
-            }
-        )
+        entries.append(_entry(stamp, moment, leaves))
         for place, own in slices.items():
             parts[place] = (stamp.batch, moment, own.start, leaves[own])
     records = [record for post in posts for record in post.records]
@@ -111,6 +140,17 @@ def _write(posts: list[_Post]) -> list[Batch | None]:
     if len(posts) == 1:
         return [None]
     return [_write([post])[0] for post in posts]
+
+
+def _entry(stamp: Stamp, moment: datetime, leaves: list[bytes]) -> dict[str, Any]:
+    """The batch's entry in the seal queue."""
+    return {
+        "_id": stamp.batch,
+        "tenant": stamp.tenant,
+        "recorded_at": moment,
+        "count": len(leaves),
+        "leaves": b"".join(leaves),
+    }
 
 
 def _signed(batch: str, moment: datetime, first: int, leaves: list[bytes]) -> Batch:
@@ -134,7 +174,7 @@ def _share(records: list[Record]) -> int:
     return max(number, bytes_of(records))
 
 
-def _insert(documents: list[dict[str, Any]], entries: list[dict[str, Any]], *, fits: bool) -> bool:
+def _insert(documents: Documents, entries: list[dict[str, Any]], *, fits: bool) -> bool:
     """Insert all of it in one transaction; False, and nothing inserted, if an id is known.
 
     `fits`: the documents are sure to fit into one command.
@@ -167,7 +207,7 @@ def _insert(documents: list[dict[str, Any]], entries: list[dict[str, Any]], *, f
     return True
 
 
-def _insert_at_once(name: str, documents: list[dict[str, Any]], session: ClientSession) -> None:
+def _insert_at_once(name: str, documents: Documents, session: ClientSession) -> None:
     """One insert command, without the driver's machinery for any number of documents."""
     answer = database().command(
         {"insert": name, "documents": documents}, session=session, codec_options=CODEC
