@@ -73,8 +73,8 @@ CHANGES: list[Callable[[list[Wire]], None]] = [
 ]
 
 
-def wires_of(change: Callable[[list[Wire]], None]) -> list[Wire]:
-    wires = [record(**_FULL) for _ in range(COUNT)]
+def wires_of(change: Callable[[list[Wire]], None], count: int = COUNT) -> list[Wire]:
+    wires = [record(**_FULL) for _ in range(count)]
     change(wires)
     return wires
 
@@ -93,18 +93,30 @@ def stored(tenant: str) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        *((change, COUNT) for change in CHANGES),
+        # in several batches
+        *((change, v.BATCH_RECORDS_MAX + COUNT) for change in (nothing, one_invalid, one_twice)),
+    ],
+)
 def test_one_large_post_does_what_several_small_ones_do(
-    change: Callable[[list[Wire]], None],
+    change: Callable[[list[Wire]], None], count: int
 ) -> None:
     make_tenant("large")
     make_tenant("small")
-    wires = wires_of(change)
+    wires = wires_of(change, count)
     large = post_parsed(wires, "large")
-    parts = [post_parsed(wires[at : at + SMALL], "small") for at in range(0, COUNT, SMALL)]
+    parts = [post_parsed(wires[at : at + SMALL], "small") for at in range(0, count, SMALL)]
     small = [result for part in parts for result in part.results]
+    assert [r.index for r in large.results] == list(range(count))
     assert [(r.id, r.outcome) for r in large.results] == [(r.id, r.outcome) for r in small]
     assert [r.errors for r in large.results] == [r.errors for r in small]
+    for outcome in v.OUTCOMES:
+        assert large.count(outcome) == sum(r.outcome == outcome for r in small)
+    refused = [r.index for r in large.not_stored()]
+    assert refused == [place for place, r in enumerate(small) if r.outcome != v.STORED]
     assert stored("large") == stored("small")
 
 

@@ -75,14 +75,15 @@ class AllStored(Answer):
     """The usual answer: everything was new. Told record by record only to who asks for it."""
 
     def __init__(self, ids: list[str], batch: Batch) -> None:
+        self.first = 0
         self.ids = ids
         self.batches = [batch]
         self.refused = False
 
     @cached_property
     def results(self) -> list[Result]:  # type: ignore[override]
-        pairs = zip(self.ids, self.batches[0].leaves, strict=True)
-        return [Result(index, id, v.STORED, leaf.hex()) for index, (id, leaf) in enumerate(pairs)]
+        pairs = enumerate(zip(self.ids, self.batches[0].leaves, strict=True), self.first)
+        return [Result(index, id, v.STORED, leaf.hex()) for index, (id, leaf) in pairs]
 
     @property
     def received(self) -> int:
@@ -93,6 +94,37 @@ class AllStored(Answer):
 
     def not_stored(self) -> list[Result]:
         return []
+
+
+class Joined(Answer):
+    """The answers to the parts of a post, which follow one another."""
+
+    def __init__(self, parts: list[Answer]) -> None:
+        self.parts = parts
+        self.batches = [batch for part in parts for batch in part.batches]
+        self.refused = False
+        first = 0
+        for part in parts:
+            if isinstance(part, AllStored):
+                part.first = first
+            else:
+                for result in part.results:
+                    result.index += first
+            first += part.received
+
+    @cached_property
+    def results(self) -> list[Result]:  # type: ignore[override]
+        return [result for part in self.parts for result in part.results]
+
+    @property
+    def received(self) -> int:
+        return sum(part.received for part in self.parts)
+
+    def count(self, outcome: str) -> int:
+        return sum(part.count(outcome) for part in self.parts)
+
+    def not_stored(self) -> list[Result]:
+        return [result for part in self.parts for result in part.not_stored()]
 
 
 Item = tuple[Result, Record]
@@ -109,9 +141,15 @@ def accept(
     Raises DatabaseUnavailable when MongoDB cannot be reached: some batches may then be
     recorded, and the caller may repeat the whole post, since ids make it idempotent.
     """
-    large = not atomic and _is_large_and_usual(values)
-    if large and (usual := _record_if_usual(producer, values, moment)) is not None:
-        return usual
+    usual = not atomic and _are_usual(values)
+    if usual and len(values) > v.BATCH_RECORDS_MAX:
+        # One after the other, so that only one batch's documents are in memory.
+        starts = range(0, len(values), v.BATCH_RECORDS_MAX)
+        parts = [values[at : at + v.BATCH_RECORDS_MAX] for at in starts]
+        return Joined([accept(producer=producer, values=part, moment=moment) for part in parts])
+    large = usual and len(values) > SMALL
+    if large and (stored := _record_at_once(producer, values, moment)) is not None:
+        return stored
     reads = _read(values, moment)
     if not (atomic or large) and (new := _record_if_all_new(producer, reads, moment)) is not None:
         return new
@@ -142,21 +180,22 @@ def accept(
     return answer
 
 
-def _is_large_and_usual(values: Sequence[object]) -> bool:
-    large = SMALL < len(values) <= v.BATCH_RECORDS_MAX
-    return large and set(map(type, values)) == {WireRecord}
+def _are_usual(values: Sequence[object]) -> bool:
+    """Whether all are parsed records, each of its own id: what becomes of one of them is then
+    no matter of the others."""
+    if set(map(type, values)) != {WireRecord}:
+        return False
+    wires: Sequence[WireRecord] = values  # type: ignore[assignment]
+    return len({wire.id for wire in wires}) == len(wires)
 
 
-def _record_if_usual(
+def _record_at_once(
     producer: Producer, values: Sequence[object], moment: datetime
 ) -> Answer | None:
-    """The same as below, for a post that does not share its transaction with others."""
+    """The same as below, for usual values that need not share a transaction with other posts."""
     wires: Sequence[WireRecord] = values  # type: ignore[assignment]
-    ids = [wire.id for wire in wires]
-    if len(set(ids)) != len(ids):
-        return None
     batch = append_usual(producer.tenant, producer.key, wires, moment)
-    return AllStored(ids, batch) if batch is not None else None
+    return AllStored([wire.id for wire in wires], batch) if batch is not None else None
 
 
 def _record_if_all_new(
