@@ -49,3 +49,26 @@ def _corrections(corrects: dict[str, str]) -> Corrections:
     for source, target in sorted(corrects.items()):
         named.setdefault(target, []).append(source)
     return Corrections(named, withdrawn_by(corrects))
+
+
+def withdrawn_in(rows: Iterable[tuple[str, str, str]]) -> set[str]:
+    """The journal keys of those of a list's rows (tenant, transaction, record) that are
+    withdrawn. As of what is derived, so that a list need not read whole transactions."""
+    rows = list(rows)
+    keys = sorted({f"{tenant}/{transaction}" for tenant, transaction, _record in rows})
+    affected = collection("transaction").find(
+        {"_id": {"$in": keys}, "withdrawn": {"$gt": 0}}, {"tenant": 1, "transaction": 1}
+    )
+    by_tenant: dict[str, list[str]] = {}
+    for row in affected:
+        by_tenant.setdefault(row["tenant"], []).append(row["transaction"])
+    found = {
+        (tenant, name): corrections.withdrawn_by
+        for tenant, names in by_tenant.items()
+        for name, corrections in corrections_by_transaction(tenant, names).items()
+    }
+    return {
+        f"{tenant}/{record}"
+        for tenant, transaction, record in rows
+        if record in found.get((tenant, transaction), {})
+    }
