@@ -105,4 +105,4 @@ def test_no_page_asks_more_often_for_having_more_rows() -> None:
     drain()
     after = {name: cost(client, pages()[name]) for name in names}
     # choices of blocks are read per flow: the same flow, whatever the number of its blocks
-    assert after == before
+    assert {name for name in names if after[name] > before[name]} == set()

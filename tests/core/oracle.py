@@ -25,7 +25,7 @@ def derive(
     """The fields of the transaction and of its blocks, by block name."""
     everything = unique(documents)
     cyclic = in_a_cycle(everything)
-    counting = counting_records(everything, cyclic)
+    counting = counting_records(everything)
     names = sorted({record["block"] for record in counting})
     blocks = {name: block_of([r for r in counting if r["block"] == name]) for name in names}
 
@@ -107,7 +107,7 @@ def derive(
         "queue_ms": sum_of_known(block["queue_ms"] for block in blocks.values()),
         "work_ms": sum_of_known(block["work_ms"] for block in blocks.values()),
         "records": len(everything),
-        "withdrawn": len(everything) - len(counting),
+        "withdrawn": len({own_id(record) for record in everything} & withdrawn_ids(everything)),
         "blocks": len(blocks),
         "retries": sum(block["attempts"] - 1 for block in blocks.values()),
         "reason": None if in_transit else blocks[current]["reason"],
@@ -177,14 +177,20 @@ def in_a_cycle(records: list[Document]) -> set[str]:
     return found
 
 
-def counting_records(records: list[Document], cyclic: set[str]) -> list[Document]:
-    withdrawn = {
+def withdrawn_ids(records: list[Document]) -> set[str]:
+    cyclic = in_a_cycle(records)
+    return {
         record["corrects"]
         for record in records
         if record.get("corrects") is not None  # C1, C2
         and not (own_id(record) in cyclic and record["corrects"] in cyclic)  # C3
     }
-    return [record for record in records if own_id(record) not in withdrawn]
+
+
+def counting_records(records: list[Document]) -> list[Document]:
+    standing = [record for record in records if own_id(record) not in withdrawn_ids(records)]
+    saying = [r for r in standing if r.get("corrects") is None or r["status"] != "skipped"]  # C5
+    return saying or [{**record, "status": "filtered"} for record in standing]
 
 
 # --- Blocks --------------------------------------------------------------------------------

@@ -133,6 +133,65 @@ def test_c4_a_correction_of_what_never_came_withdraws_nothing_and_is_marked() ->
     assert transaction["warnings"] == ["correction_without_target"]
 
 
+def test_c5_a_skipped_correction_withdraws_and_puts_nothing_in_the_place() -> None:
+    transaction, blocks = state(
+        said("a", "receive", "succeeded", 1, "ingress"),
+        said("b", "load", "succeeded", 9, "egress", cost={"amount": "5", "currency": "EUR"}),
+        said("c", "load", "skipped", 20, "egress", corrects="b", reason="another order's"),
+    )
+    assert list(blocks) == ["receive"]
+    assert (transaction["status"], transaction["last_at"]) == ("in_transit", at(1))
+    assert (transaction["records"], transaction["withdrawn"]) == (3, 1)
+    assert (transaction["egress"], transaction["costs"]) == ("pending", [])
+
+
+def test_c5_a_skipped_record_that_corrects_nothing_counts_as_ever() -> None:
+    _transaction, blocks = state(
+        said("a", "check", "failed", 1),
+        said("b", "check", "skipped", 2, corrects="a"),
+        said("c", "check", "skipped", 3),
+    )
+    assert (blocks["check"]["status"], blocks["check"]["records"]) == ("skipped", 1)
+
+
+def test_c5_a_withdrawal_is_not_undone_by_withdrawing_it() -> None:
+    _transaction, blocks = state(
+        said("x", "receive", "succeeded", 0),
+        said("a", "check", "failed", 1),
+        said("b", "check", "skipped", 2, corrects="a"),
+        said("c", "check", "skipped", 3, corrects="b"),
+    )
+    assert list(blocks) == ["receive"]
+
+
+def test_c5_a_withdrawal_that_is_corrected_by_a_record_counts_by_that() -> None:
+    _transaction, blocks = state(
+        said("a", "check", "failed", 1),
+        said("b", "check", "skipped", 2, corrects="a"),
+        said("c", "check", "succeeded", 3, corrects="b"),
+    )
+    assert (blocks["check"]["status"], blocks["check"]["records"]) == ("succeeded", 1)
+
+
+def test_c5_a_transaction_of_which_nothing_is_left_is_filtered_and_says_why() -> None:
+    transaction, blocks = state(
+        said("a", "check", "started", 1, usage=[{"resource": "c", "unit": "s", "quantity": "1"}]),
+        said("b", "check", "skipped", 2, corrects="a", reason="posted for the wrong object"),
+    )
+    assert transaction["status"] == "filtered"
+    assert transaction["reason"] == "posted for the wrong object"
+    assert (transaction["withdrawn"], transaction["usage"]) == (1, [])
+    assert (transaction.get("stalls_at"), list(blocks)) == (None, ["check"])
+
+
+def test_c5_without_its_target_a_withdrawal_is_marked_and_counts_no_more_for_that() -> None:
+    transaction, blocks = state(
+        said("a", "check", "succeeded", 1), said("b", "load", "skipped", 2, corrects="never")
+    )
+    assert list(blocks) == ["check"]
+    assert transaction["warnings"] == ["correction_without_target"]
+
+
 # --- A block -------------------------------------------------------------------------------
 
 

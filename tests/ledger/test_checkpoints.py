@@ -13,8 +13,7 @@ from tests.ledger.test_sealer import assert_log_is_whole, post, segments
 from tests.tools import make_tenant
 from tracking import vocabulary as v
 from tracking.core.merkle import check_consistency, check_inclusion, root_hash
-from tracking.core.note import Checkpoint, open_note
-from tracking.ledger import sealer
+from tracking.ledger import sealer, signed
 from tracking.ledger.highwater import LogBehind, read_mark
 from tracking.ledger.log import KEPT_LEVEL, LogBroken, TreeReader, split_hashes
 from tracking.ledger.proofs import prove_consistency, prove_inclusion
@@ -36,12 +35,10 @@ def leaves() -> list[bytes]:
 def assert_signed() -> None:
     """The whole log is covered; every checkpoint is signed and of the leaves as they stand."""
     every = leaves()
-    keys = [pinned.key for pinned in keyring.public_keys(keyring.LOG)]
+    pins = keyring.pins()
     for row in checkpoints():
-        text, signed = open_note(row["note"], keys)
-        assert signed == keys
-        found = Checkpoint.parse(text)
-        assert (found.origin, found.size) == (keyring.origin(), row["_id"])
+        found = pins.open_stored(row["note"], row["_id"])
+        assert (found.origin, found.size) == (pins.log_at(row["_id"]).origin, row["_id"])
         assert found.root == row["root"] == root_hash(every[: found.size])
     assert (checkpoints() or [{"_id": 0}])[-1]["_id"] == len(every)
     mark = read_mark()
@@ -127,9 +124,10 @@ def test_a_sealer_killed_between_two_steps_leaves_a_log_that_the_next_one_comple
 
     with monkeypatch.context() as patch:
         if step == "raise_mark":
-            patch.setattr(sealer, "raise_mark", killed)
+            patch.setattr(signed, "raise_mark", killed)
         else:
             patch.setattr(sealer, "collection", Dying)
+            patch.setattr(signed, "collection", Dying)
         with pytest.raises(Killed):
             seal_once()
     post(1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -25,10 +27,12 @@ def test_keys_are_made_once_and_for_their_owner(where: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: keyring.ensure_keys(), range(16)))
     made = {path.name: path.read_bytes() for path in where.iterdir()}
-    assert {"origin", "log.pem", "receipt.pem", "public.json"} <= made.keys()
+    assert sorted(re.sub("-[0-9a-f]{8}", "-id", name) for name in made) == [
+        ".lock", "log-id.pem", "public.json", "receipt-id.pem",
+    ]  # fmt: skip
     assert stat.S_IMODE(where.stat().st_mode) == 0o700
-    for name in ("log.pem", "receipt.pem"):
-        assert stat.S_IMODE((where / name).stat().st_mode) == 0o600
+    for path in where.glob("*.pem"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
     keyring.ensure_keys()
     assert {path.name: path.read_bytes() for path in where.iterdir()} == made
 
@@ -38,7 +42,7 @@ def test_the_public_list_names_the_keys_that_sign(where: Path) -> None:
     assert keyring.public_list()["origin"] == keyring.origin()
     for use in (keyring.LOG, keyring.RECEIPT):
         (pinned,) = keyring.public_keys(use)
-        assert (pinned.since, pinned.until) == (0, None)
+        assert (pinned.since, pinned.until, pinned.ends_at) == (0, None, None)
         signature = keyring.signer(use).sign(b"text")
         assert pinned.key.has_signed(b"text", signature)
         assert not pinned.key.has_signed(b"texs", signature)
@@ -55,12 +59,15 @@ def test_two_installations_have_logs_of_different_names(where: Path, settings: S
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("origin", "two words\n"), ("origin", ""), ("log.pem", "no key"), ("public.json", "[]")],
+    [("log-*.pem", "no key"), ("log-*.pem", None), ("public.json", "[]"), ("public.json", None)],
 )
-def test_what_cannot_be_used_is_said(where: Path, name: str, content: str) -> None:
+def test_what_cannot_be_used_is_said(where: Path, name: str, content: str | None) -> None:
     keyring.ensure_keys()
-    (where / name).write_text(content)
-    with pytest.raises(keyring.NoKeys, match=name):
+    (path,) = where.glob(name)
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(keyring.NoKeys, match=path.name):
         keyring.signer(keyring.LOG)
         keyring.public_keys(keyring.LOG)
 
@@ -92,3 +99,60 @@ def test_without_keys_there_is_no_signature_and_no_error(where: Path) -> None:
         receipts.signed_receipt(batch="b", first=0, count=1, root=b"r" * 32, recorded_at=moment)
         is None
     )
+
+
+def test_a_private_key_of_another_is_not_signed_with(where: Path) -> None:
+    keyring.ensure_keys()
+    (log,), (receipt,) = where.glob("log-*.pem"), where.glob("receipt-*.pem")
+    log.write_bytes(receipt.read_bytes())
+    with pytest.raises(keyring.NoKeys, match="another key"):
+        keyring.signer(keyring.LOG)
+
+
+def test_a_lost_list_is_not_begun_again_where_something_was_signed(where: Path) -> None:
+    keyring.ensure_keys()
+    before = keyring.origin()
+    (where / "public.json").unlink()
+    (where / "high-water.json").write_text("{}")
+    with pytest.raises(keyring.NoKeys, match="put it back"):
+        keyring.ensure_keys()
+    (where / "high-water.json").unlink()
+    keyring.ensure_keys()
+    assert keyring.origin() != before
+
+
+def test_a_start_that_was_killed_begins_again(where: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = keyring.write_file
+    for kept in range(3):
+        left = [None] * kept
+
+        def dying(path: Path, text: str, mode: int, left: list[None] = left) -> None:
+            if not left:
+                raise KeyboardInterrupt
+            left.pop()
+            real(path, text, mode)
+
+        monkeypatch.setattr(keyring, "write_file", dying)
+        with pytest.raises(KeyboardInterrupt):
+            keyring.ensure_keys()
+        monkeypatch.setattr(keyring, "write_file", real)
+    keyring.ensure_keys()
+    assert keyring.signer(keyring.LOG).public == keyring.public_keys(keyring.LOG)[0].key
+
+
+def test_a_directory_of_the_first_version_goes_on(where: Path) -> None:
+    keyring.ensure_keys()
+    listed = keyring.public_list()
+    for use in keyring.USES:
+        (path,) = where.glob(f"{use}-*.pem")
+        path.rename(where / f"{use}.pem")
+    old = {
+        "origin": listed["origin"],
+        **{
+            use: [{"key": listed[use][0]["key"], "since": 0, "until": None}] for use in keyring.USES
+        },
+    }
+    (where / "public.json").write_text(json.dumps(old))
+    keyring.ensure_keys()
+    for use in keyring.USES:
+        assert str(keyring.signer(use).public) == listed[use][0]["key"]

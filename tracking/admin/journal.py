@@ -20,6 +20,7 @@ from tracking.admin.base import ReadOnlyAdmin, matching_keys
 from tracking.admin.once import moment_of, my_tenants
 from tracking.admin.raw import RawRecord, raw_record
 from tracking.models import Transaction, TransactionBlock
+from tracking.projection.corrections import Corrections, corrections_of, withdrawn_in
 
 _CORRECTIONS_MAX = 50
 
@@ -76,6 +77,11 @@ class JournalAdmin(ReadOnlyAdmin):
             return ("occurred_at", "key")
         return self.ordering
 
+    def attach(self, request: HttpRequest, rows: list[Any]) -> None:
+        found = withdrawn_in([(row.tenant_id, row.transaction, row.record_id) for row in rows])
+        for row in rows:
+            row.is_withdrawn = row.key in found
+
     def change_view(
         self,
         request: HttpRequest,
@@ -101,7 +107,11 @@ class JournalAdmin(ReadOnlyAdmin):
 
     @admin.display(description="record")
     def record_cell(self, row: TransactionBlock) -> SafeString:
-        return show.two_lines(row.record_id, "corrects another" if row.corrects else "")
+        notes = [
+            *(["withdrawn"] if row.is_withdrawn else []),
+            *([_verb(row).lower() + " another"] if row.corrects else []),
+        ]
+        return show.two_lines(row.record_id, ", ".join(notes))
 
     @admin.display(description="status")
     def status_cell(self, row: TransactionBlock) -> SafeString:
@@ -134,6 +144,17 @@ class JournalAdmin(ReadOnlyAdmin):
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What a record says of another; `but`: why it has no effect. `url` is empty where there is
+    nothing to open."""
+
+    verb: str
+    id: str
+    url: str
+    but: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordPage:
     raw: RawRecord
     record: TransactionBlock
@@ -143,19 +164,22 @@ class RecordPage:
     marks: list[str]
     rows: list[tuple[str, str]]
     transaction_url: str
-    corrects_url: str | None
-    corrected_by: list[tuple[str, str]]
+    corrects: Correction | None
+    withdrawn_by: list[tuple[str, str]]
+    in_vain_by: list[tuple[str, str]]
     parents: list[tuple[str, str, bool]]
 
 
 def _record_page(request: HttpRequest, record: TransactionBlock) -> RecordPage:
     now = moment_of(request)
     tenant = record.tenant_id
-    corrected_by = (
-        visible_to(request.user, TransactionBlock)
-        .filter(tenant_id=tenant, transaction=record.transaction, corrects=record.record_id)
-        .values_list("key", flat=True)[:_CORRECTIONS_MAX]
-    )
+    corrections = corrections_of(tenant, record.transaction)
+    withdrawn_by = corrections.withdrawn_by.get(record.record_id, [])
+    named_by = corrections.corrected_by.get(record.record_id, [])
+
+    def linked(ids: list[str]) -> list[tuple[str, str]]:
+        return [(id, show.record_url(f"{tenant}/{id}")) for id in ids[:_CORRECTIONS_MAX]]
+
     parents = record.parents or []
     known = set(
         visible_to(request.user, Transaction)
@@ -184,10 +208,32 @@ def _record_page(request: HttpRequest, record: TransactionBlock) -> RecordPage:
         marks=[_MARKS.get(mark, mark) for mark in record.marks or ()],
         rows=[(name, value) for name, value in rows if value != show.NONE],
         transaction_url=show.transaction_url(tenant, record.transaction),
-        corrects_url=show.record_url(f"{tenant}/{record.corrects}") if record.corrects else None,
-        corrected_by=[(key.partition("/")[2], show.record_url(key)) for key in corrected_by],
+        corrects=_correction(request, record, corrections) if record.corrects else None,
+        withdrawn_by=linked(withdrawn_by),
+        in_vain_by=linked([id for id in named_by if id not in withdrawn_by]),
         parents=[(p, show.transaction_url(tenant, p), p in known) for p in parents],
     )
+
+
+def _verb(record: TransactionBlock) -> str:
+    return "Withdraws" if record.status == v.SKIPPED else "Corrects"
+
+
+def _correction(
+    request: HttpRequest, record: TransactionBlock, corrections: Corrections
+) -> Correction:
+    id = str(record.corrects)
+    key = f"{record.tenant_id}/{id}"
+    target = visible_to(request.user, TransactionBlock).filter(pk=key).values("transaction").first()
+    if target is None:
+        but = "No such record has come, so nothing is withdrawn."
+    elif target["transaction"] != record.transaction:
+        but = "It belongs to another transaction, so nothing is withdrawn."
+    elif record.record_id not in corrections.withdrawn_by.get(id, []):
+        but = "They correct each other in a circle, so neither is withdrawn by it."
+    else:
+        but = ""
+    return Correction(_verb(record), id, show.record_url(key) if target else "", but)
 
 
 _MARKS = {

@@ -20,10 +20,11 @@ from tracking.admin.timeline import Row
 from tracking.core.lifetime import Lifetime
 from tracking.models import Transaction
 from tracking.mongo.connection import collection
+from tracking.projection.corrections import Corrections, corrections_of
 
 RECORDS_SHOWN: Final = 200
 RELATIVES_SHOWN: Final = 100
-_CORRECTIONS_READ: Final = 1_000
+_CORRECTIONS_SHOWN: Final = 50
 # Stack traces and attributes of many blocks, or 200 records of 128 KiB, would make a page of
 # megabytes; what does not fit is one click away on the record's own page.
 _DETAIL_BYTES: Final = 1_000_000
@@ -62,7 +63,8 @@ class Shown:
     raw: RawRecord
     label: SafeString
     url: str
-    withdrawn_by: list[str]
+    withdrawn_by: list[tuple[str, str]]
+    corrects: list[tuple[str, str]]
     json: str
 
 
@@ -154,14 +156,17 @@ def _relative(tenant: str, id: str, row: Transaction | None, now: datetime) -> R
 def records_of(tenant: str, transaction: str, life: Lifetime) -> list[Shown]:
     query = {"tenant": tenant, "transaction": transaction}
     rows = collection("journal").find(query).sort("occurred_at", 1).limit(RECORDS_SHOWN)
-    withdrawn_by: dict[str, list[str]] = {}
-    if life.withdrawn:
-        corrections = collection("journal").find(
-            {**query, "corrects": {"$exists": True}}, {"corrects": 1}
-        )
-        for document in corrections.limit(_CORRECTIONS_READ):
-            source = document["_id"].partition("/")[2]
-            withdrawn_by.setdefault(document["corrects"], []).append(source)
+    corrections = corrections_of(tenant, transaction) if life.withdrawn else Corrections()
+    rows = list(rows)
+    here = {document["_id"].partition("/")[2] for document in rows}
+
+    def linked(ids: list[str]) -> list[tuple[str, str]]:
+        # a record that is on the page is a jump away, any other has its own page
+        return [
+            (id, f"#record-{id}" if id in here else show.record_url(f"{tenant}/{id}"))
+            for id in ids[:_CORRECTIONS_SHOWN]
+        ]
+
     shown, room = [], _JSON_BYTES
     for document in rows:
         raw = raw_record(document)
@@ -171,7 +176,8 @@ def records_of(tenant: str, transaction: str, life: Lifetime) -> list[Shown]:
                 raw=raw,
                 label=show.label(raw.status),
                 url=show.record_url(raw.key),
-                withdrawn_by=withdrawn_by.get(raw.id, []) if raw.id in life.withdrawn else [],
+                withdrawn_by=linked(corrections.withdrawn_by.get(raw.id, [])),
+                corrects=linked([raw.corrects] if raw.corrects else []),
                 json=raw.json if room > 0 else "",
             )
         )

@@ -254,6 +254,8 @@ COMPONENTS: Final[Schema] = {
             "receipt": _HEX,
             "marks": _list({"type": "string", "enum": list(v.MARKS)}),
             "producer": _TEXT,
+            "corrected_by": _list(_TEXT),
+            "withdrawn": _FLAG,
         }
     ),
     "RecordPage": _page("StoredRecord"),

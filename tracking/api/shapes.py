@@ -14,8 +14,11 @@ from tracking import vocabulary as v
 from tracking.clock import iso
 from tracking.core.canonical import leaf_hash
 from tracking.models import Transaction, TransactionBlock
+from tracking.projection.corrections import Corrections
 
 Shape = dict[str, Any]
+
+_CORRECTIONS_SHOWN = 100
 
 _HEADER = (
     "flow",
@@ -100,7 +103,7 @@ def node(row: Transaction) -> Shape:
     }
 
 
-def record(row: TransactionBlock) -> Shape:
+def record(row: TransactionBlock, corrections: Corrections) -> Shape:
     """A record: `record` as it was posted, and what the server knows of it."""
     document = row.document()
     return {
@@ -112,6 +115,8 @@ def record(row: TransactionBlock) -> Shape:
         "receipt": leaf_hash(document).hex(),
         "marks": list(row.marks or ()),
         "producer": row.producer,
+        "corrected_by": corrections.corrected_by.get(row.record_id, [])[:_CORRECTIONS_SHOWN],
+        "withdrawn": row.record_id in corrections.withdrawn_by,
     }
 
 

@@ -17,6 +17,7 @@ from tracking.api.lineage import lineage_of
 from tracking.api.permissions import RECORDS
 from tracking.errors import NotFound
 from tracking.models import Transaction, TransactionBlock
+from tracking.projection.corrections import corrections_of
 from tracking.projection.definitions import definitions_of
 from tracking.projection.documents import transaction_document
 from tracking.projection.live import lifetime_of
@@ -86,7 +87,8 @@ class TransactionRecords(ReadView):
             tenant_id=tenant, transaction=transaction
         )
         page = paging.page_of(request._request, rows, paging.BY_EVENT)
-        return Response(page.shape([shapes.record(row) for row in page.rows]))
+        corrections = corrections_of(tenant, transaction)
+        return Response(page.shape([shapes.record(row, corrections) for row in page.rows]))
 
 
 class TransactionLineage(ReadView):
@@ -109,4 +111,5 @@ class RecordDetail(ReadView):
     def get(self, request: Request, record: str) -> Response:
         keys = [f"{tenant}/{record}" for tenant in self.tenants()]
         rows = list(visible_to(request.user, TransactionBlock).filter(pk__in=keys))
-        return Response(shapes.record(self.only(rows)))
+        row = self.only(rows)
+        return Response(shapes.record(row, corrections_of(row.tenant_id, row.transaction)))

@@ -26,6 +26,7 @@ from tracking.core.blocks import (
     record_id,
     total,
 )
+from tracking.core.corrections import withdrawn_among, withdraws_only
 from tracking.core.history import EXACT, History
 from tracking.core.rules import (
     STAGE_RANK,
@@ -120,55 +121,36 @@ def fold(
     called; `definitions` gives the versions of a flow by its name.
     """
     again = records if callable(records) else lambda: records
-    withdrawn, warnings = _withdrawn(again())
-    history = History()
-    seen: set[str] = set()
-    for document in again():
-        name = record_id(document)
-        if name in seen:
-            continue
-        seen.add(name)
-        if name not in withdrawn:
-            history.take(document)
-    history.count = len(seen)
-    return conclude(history, definitions, withdrawn, warnings)
-
-
-def _withdrawn(documents: Iterable[Document]) -> tuple[set[str], set[str]]:
-    """C1–C4: the ids that another record of the transaction withdraws, and warnings."""
     ids: set[str] = set()
     corrects: dict[str, str] = {}
-    for document in documents:
+    for document in again():
         ids.add(record_id(document))
         if target := document.get("corrects"):
             corrects[record_id(document)] = target
-    if not corrects:
-        return set(), set()
-    warnings: set[str] = set()
-    cyclic: set[str] = set()
+    withdrawn, warnings = withdrawn_among(corrects, ids) if corrects else (set(), set())
+    history = _history(again(), withdrawn)
+    if not history.count:
+        history = _history(again(), withdrawn, as_filtered=True)
+    history.count = len(ids)
+    return conclude(history, definitions, withdrawn, warnings)
+
+
+def _history(
+    documents: Iterable[Document], withdrawn: Set[str], *, as_filtered: bool = False
+) -> History:
+    """What counts; `as_filtered`: what only withdraws, where nothing else is left (C5)."""
+    history = History()
     seen: set[str] = set()
-    for start in corrects:
-        walk: dict[str, None] = {}
-        at = start
-        while at in corrects and at not in seen and at not in walk:
-            walk[at] = None
-            at = corrects[at]
-        if at in walk:
-            chain = list(walk)
-            cyclic.update(chain[chain.index(at) :])
-        seen.update(walk)
-    if cyclic:
-        warnings.add(v.WARN_CORRECTION_CYCLE)
-    if any(target not in ids for target in corrects.values()):
-        warnings.add(v.WARN_CORRECTION_TARGET)
-    # Within a cycle the next member is the one a member corrects; a correction from
-    # outside into a cycle still stands.
-    withdrawn = {
-        target
-        for source, target in corrects.items()
-        if target in ids and not (source in cyclic and target in cyclic)
-    }
-    return withdrawn, warnings
+    for document in documents:
+        name = record_id(document)
+        if name in seen or name in withdrawn:
+            continue
+        seen.add(name)
+        if not withdraws_only(document):
+            history.take(document)
+        elif as_filtered:
+            history.take({**document, "status": v.FILTERED})
+    return history
 
 
 def conclude(

@@ -57,6 +57,15 @@ def frontier_of(last: dict[str, Any] | None) -> Frontier:
         raise LogBroken(f"Segment {last['_id']} has no usable peaks.") from error
 
 
+def grow(tree: Frontier, size: int) -> None:
+    """Append the leaves of the segments from where `tree` ends up to `size`."""
+    keys = {"$gte": tree.size, "$lt": size}
+    for segment in collection(SEGMENT).find({"_id": keys}, {"leaves": 1}).sort("_id", 1):
+        if segment["_id"] != tree.size:
+            raise LogBroken(f"The log has a gap before leaf {segment['_id']}.")
+        tree.append(split_hashes(segment["leaves"]))
+
+
 def leaf_index(batch: str, place: int) -> int | None:
     """Where the log has the record at `place` of `batch`; None while it is not sealed."""
     segment = collection(SEGMENT).find_one({"batches.batch": batch}, {"batches": 1})

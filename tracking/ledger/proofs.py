@@ -8,7 +8,7 @@ from typing import Any
 
 from tracking.core.merkle import consistency_ranges, inclusion_ranges, range_hash
 from tracking.ledger.log import TreeReader, leaf_index
-from tracking.ledger.sealer import CHECKPOINT
+from tracking.ledger.signed import CHECKPOINT
 from tracking.mongo.connection import collection
 
 

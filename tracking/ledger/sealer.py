@@ -16,26 +16,25 @@ from pymongo.errors import DuplicateKeyError
 
 from tracking import clock
 from tracking import vocabulary as v
-from tracking.core.merkle import Frontier, bagged
-from tracking.core.note import BadNote, Checkpoint, open_note, sign_note
-from tracking.ledger.highwater import LogBehind, check_mark, raise_mark, read_mark
+from tracking.core.merkle import Frontier
+from tracking.ledger.highwater import LogBehind, check_mark, read_mark
 from tracking.ledger.log import (
     KEPT_LEVEL,
     SEGMENT,
     LogBroken,
     frontier_of,
+    grow,
     head,
-    peaks_at,
     size_after,
     split_hashes,
 )
+from tracking.ledger.signed import sign_tree, signed_before
 from tracking.mongo.connection import collection, is_unavailable
 from tracking.signing import keyring
 
 logger = logging.getLogger(__name__)
 
 SEAL_QUEUE = "seal_queue"
-CHECKPOINT = "log_checkpoint"
 _IDLE_SECONDS = 0.1
 # Between small segments: one for each of many small posts would cost more than the posts, and
 # whoever reads the log later would read as many.
@@ -98,7 +97,7 @@ class Sealer:
         except DuplicateKeyError:
             self._tree = None
             return 0
-        _sign(grown)
+        sign_tree(grown)
         self._tree = grown
         queue.delete_many({"_id": {"$in": [entry["_id"] for entry in chosen]}})
         return grown.size - start
@@ -113,54 +112,16 @@ class Sealer:
         check_mark(mark, size)
         tree = frontier_of(last)
         if last is not None:
-            signed = _signed_before(size)
+            signed = signed_before(size)
             if signed.size < size:
-                _grow(signed, size)
+                grow(signed, size)
                 if signed.peaks != tree.peaks:
                     raise LogBroken(f"The peaks of segment {last['_id']} are not of its leaves.")
-                _sign(tree)
+                sign_tree(tree)
             elif signed.peaks != tree.peaks:
                 raise LogBroken(f"The peaks of segment {last['_id']} are not those signed.")
         self._tree = tree
         return tree
-
-
-def _signed_before(size: int) -> Frontier:
-    """The tree at the newest checkpoint up to `size`, whose signature and root hold."""
-    row = collection(CHECKPOINT).find_one({"_id": {"$lte": size}}, sort=[("_id", -1)])
-    if row is None:
-        return Frontier()
-    keys = [pinned.key for pinned in keyring.public_keys(keyring.LOG)]
-    try:
-        text, _signers = open_note(row["note"], keys)
-        checkpoint = Checkpoint.parse(text)
-    except BadNote as error:
-        raise LogBroken(f"Checkpoint {row['_id']} cannot be trusted: {error}") from error
-    peaks = peaks_at(checkpoint.size)
-    if checkpoint.size != row["_id"] or peaks is None or bagged(peaks) != checkpoint.root:
-        raise LogBroken(f"Checkpoint {row['_id']} is not of this log.")
-    return Frontier(checkpoint.size, peaks)
-
-
-def _grow(tree: Frontier, size: int) -> None:
-    """Append the leaves of the segments from where `tree` ends up to `size`."""
-    keys = {"$gte": tree.size, "$lt": size}
-    for segment in collection(SEGMENT).find({"_id": keys}, {"leaves": 1}).sort("_id", 1):
-        if segment["_id"] != tree.size:
-            raise LogBroken(f"The log has a gap before leaf {segment['_id']}.")
-        tree.append(split_hashes(segment["leaves"]))
-
-
-def _sign(tree: Frontier) -> None:
-    """Sign the tree and store the checkpoint; a rival may have done the same."""
-    checkpoint = Checkpoint(keyring.origin(), tree.size, tree.root())
-    note = sign_note(checkpoint.text(), [keyring.signer(keyring.LOG)])
-    raise_mark(tree.size, checkpoint.root)
-    row = {"_id": tree.size, "root": checkpoint.root, "note": note, "signed_at": clock.now()}
-    try:
-        collection(CHECKPOINT).insert_one(row)
-    except DuplicateKeyError:
-        logger.info("checkpoint %s was signed by another sealer", tree.size)
 
 
 def _choose(entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], set[str]]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import logging
 import threading
+import time
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from tracking import clock
 from tracking.core.note import Signer
@@ -13,8 +16,20 @@ from tracking.signing import keyring
 
 logger = logging.getLogger(__name__)
 
+_LOOK_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A key that signs, and the list of keys that named it."""
+
+    signer: Signer
+    stamp: tuple[int, int] | None
+    looked_at: float
+
+
 _lock = threading.Lock()
-_signers: dict[str, Signer] = {}
+_known: dict[str, _Known] = {}
 _complained: set[str] = set()
 
 
@@ -42,15 +57,33 @@ def signed_receipt(
 
 
 def _the_signer() -> Signer | None:
-    """Read once: a post must not wait for a file."""
+    """The newest key. Looked for at most once a second: a post must not wait for files."""
     where = str(keyring.directory())
-    found = _signers.get(where)
-    if found is None:
-        with _lock:
-            try:
-                found = _signers[where] = keyring.signer(keyring.RECEIPT)
-            except keyring.NoKeys as error:
-                if where not in _complained:
-                    logger.error("receipts are not signed: %s", error)
-                _complained.add(where)
-    return found
+    found = _known.get(where)
+    if found is not None and time.monotonic() - found.looked_at < _LOOK_SECONDS:
+        return found.signer
+    with _lock:
+        stamp = _stamp()
+        if found is not None and found.stamp == stamp:
+            _known[where] = found = replace(found, looked_at=time.monotonic())
+            return found.signer
+        try:
+            signer = keyring.signer(keyring.RECEIPT)
+        except keyring.NoKeys as error:
+            # It may be in the middle of being changed; what signed until now still counts.
+            if where not in _complained:
+                logger.error("receipts are not signed, or by the key of before: %s", error)
+            _complained.add(where)
+            return found.signer if found else None
+        _known[where] = _Known(signer, stamp, time.monotonic())
+        _complained.discard(where)
+        return signer
+
+
+def _stamp() -> tuple[int, int] | None:
+    """Changes with the list of keys, which is replaced whole."""
+    try:
+        told = (keyring.directory() / keyring.LIST).stat()
+    except OSError:
+        return None
+    return told.st_ino, told.st_mtime_ns
