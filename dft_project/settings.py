@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
@@ -41,6 +42,23 @@ def env_int(name: str, default: int, *, least: int, most: int) -> int:
 def env_list(name: str, default: list[str]) -> list[str]:
     text = os.environ.get(name, "").strip()
     return [item.strip() for item in text.split(",") if item.strip()] if text else default
+
+
+def env_url(name: str) -> str:
+    """An address that something is posted to, or nothing; the path may hold a secret."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "@" in parts.netloc:
+        raise ImproperlyConfigured(
+            f"{name} must be an address such as https://host/path, without a user or password."
+        )
+    return text
 
 
 def secret_key(directory: Path) -> str:
@@ -91,6 +109,29 @@ DFT_THREADS = env_int("DFT_THREADS", 8, least=1, most=64)
 DFT_FOLLOWER_NICE = env_int("DFT_FOLLOWER_NICE", 5, least=0, most=19)
 DFT_FOLLOWER_MEMORY_MB = env_int("DFT_FOLLOWER_MEMORY_MB", 64, least=0, most=65_536)
 DFT_DEMO = env_flag("DFT_DEMO", True)
+
+# --- Anchors: where checkpoints go outside the database ---------------------------------------
+_ANCHOR_FILE = os.environ.get("DFT_ANCHOR_FILE", "").strip()
+DFT_ANCHOR_FILE = (
+    None
+    if _ANCHOR_FILE == "none"
+    else Path(_ANCHOR_FILE or DFT_DATA_DIR / "anchors" / "checkpoints.txt").resolve()
+)
+# The default's directory is ours to make; any other that is missing may be a mount that is.
+DFT_ANCHOR_FILE_MADE = not _ANCHOR_FILE
+DFT_ANCHOR_WEBHOOK = env_url("DFT_ANCHOR_WEBHOOK")
+DFT_ANCHOR_WEBHOOK_SECRET = os.environ.get("DFT_ANCHOR_WEBHOOK_SECRET", "")
+DFT_ANCHOR_TSA_URL = env_url("DFT_ANCHOR_TSA_URL")
+DFT_ANCHOR_TSA_CA = os.environ.get("DFT_ANCHOR_TSA_CA", "")
+if DFT_ANCHOR_TSA_URL and not DFT_ANCHOR_TSA_CA:
+    raise ImproperlyConfigured(
+        "DFT_ANCHOR_TSA_URL needs DFT_ANCHOR_TSA_CA, a PEM file with the authority's root:"
+        " a time stamp that nobody checks proves nothing."
+    )
+DFT_ANCHOR_SECONDS = env_int("DFT_ANCHOR_SECONDS", 60, least=1, most=86_400)
+DFT_ANCHOR_TSA_SECONDS = env_int("DFT_ANCHOR_TSA_SECONDS", 600, least=1, most=7 * 86_400)
+DFT_ANCHOR_ALERT_SECONDS = env_int("DFT_ANCHOR_ALERT_SECONDS", 0, least=0, most=30 * 86_400)
+DFT_ALERT_WEBHOOK = env_url("DFT_ALERT_WEBHOOK")
 
 # --- The door: what one web worker takes in, and how long it waits for it -------------------
 DFT_POST_RECORDS = env_int("DFT_POST_RECORDS", v.POST_RECORDS_MAX, least=100, most=20_000)

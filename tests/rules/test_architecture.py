@@ -28,6 +28,7 @@ LEVELS = {
     "ingest": 40,
     "projection": 40,
     "ledger": 40,
+    "anchoring": 40,
     "insights": 40,
     "search": 40,
     "importing": 40,
