@@ -71,6 +71,7 @@ class Lifetime:
     error: Block | None
     created_at: datetime
     updated_at: datetime
+    recorded_at: datetime
     first_at: datetime
     last_at: datetime
     stages: dict[str, str]
@@ -130,6 +131,8 @@ def fold(
         seen.add(name)
         if name not in withdrawn:
             history.take(document)
+        else:
+            history.see(document["recorded_at"])
     history.count = len(seen)
     return conclude(history, definitions, withdrawn, warnings)
 
@@ -181,7 +184,7 @@ def conclude(
 
     The lifetime's blocks are the history's own.
     """
-    if history.created_at is None or history.updated_at is None:
+    if history.created_at is None or history.updated_at is None or history.recorded_at is None:
         raise ValueError("A transaction has at least one record that counts.")
     transaction, object_id, object_type, flow = history.head
     named = history.objects - {(v.TRACE_OBJECT, transaction)}
@@ -222,6 +225,7 @@ def conclude(
         error=error_of(blocks, status, current),
         created_at=history.created_at,
         updated_at=history.updated_at,
+        recorded_at=history.recorded_at,
         first_at=first_at,
         last_at=last_at,
         stages=stages_of(blocks, by_name, definition, status),
