@@ -85,11 +85,10 @@ def first_anchors(index: int) -> tuple[Anchored, ...]:
     return tuple(sorted(first.values(), key=lambda each: each.anchored_at))
 
 
-def anchors_of(sizes: Sequence[int], *, tokens: bool = False) -> dict[int, list[dict[str, Any]]]:
+def anchors_of(sizes: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
     """The rows of the anchors of exactly these checkpoints, by size, the earliest first."""
     found: dict[int, list[dict[str, Any]]] = {size: [] for size in sizes}
-    shown = None if tokens else {"token": 0}
-    for row in collection(ANCHOR).find({"size": {"$in": list(sizes)}}, shown):
+    for row in collection(ANCHOR).find({"size": {"$in": list(sizes)}}):
         found[row["size"]].append(row)
     for rows in found.values():
         rows.sort(key=lambda row: row["anchored_at"])
