@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -19,6 +20,7 @@ from tracking.admin import filters as f
 from tracking.admin.base import ReadOnlyAdmin, matching_keys
 from tracking.admin.once import moment_of, my_tenants
 from tracking.admin.raw import RawRecord, raw_record
+from tracking.anchoring.state import RecordState, state_of_record, states_of_batches
 from tracking.models import Transaction, TransactionBlock
 
 _CORRECTIONS_MAX = 50
@@ -37,6 +39,7 @@ class JournalAdmin(ReadOnlyAdmin):
         "flow_cell",
         "occurred_cell",
         "recorded_cell",
+        "seal_cell",
         "marks_cell",
     )
     list_display_links = ("record_cell",)
@@ -128,6 +131,15 @@ class JournalAdmin(ReadOnlyAdmin):
     def recorded_cell(self, row: TransactionBlock) -> SafeString | str:
         return show.when(row.recorded_at, row.seen_at)
 
+    def attach(self, request: HttpRequest, rows: list[Any]) -> None:
+        states = states_of_batches(row.batch for row in rows)
+        for row in rows:
+            row.seal_state = states[row.batch]
+
+    @admin.display(description="log")
+    def seal_cell(self, row: Any) -> SafeString:
+        return show.seal(row.seal_state)
+
     @admin.display(description="marks")
     def marks_cell(self, row: TransactionBlock) -> SafeString | str:
         return show.labels(row.marks) if row.marks else show.NONE
@@ -141,6 +153,8 @@ class RecordPage:
     occurred: SafeString | str
     recorded: SafeString | str
     marks: list[str]
+    seal: SafeString
+    place: list[tuple[str, SafeString | str]]
     rows: list[tuple[str, str]]
     transaction_url: str
     corrects_url: str | None
@@ -151,6 +165,7 @@ class RecordPage:
 def _record_page(request: HttpRequest, record: TransactionBlock) -> RecordPage:
     now = moment_of(request)
     tenant = record.tenant_id
+    found = state_of_record(record.batch, record.index)
     corrected_by = (
         visible_to(request.user, TransactionBlock)
         .filter(tenant_id=tenant, transaction=record.transaction, corrects=record.record_id)
@@ -181,6 +196,8 @@ def _record_page(request: HttpRequest, record: TransactionBlock) -> RecordPage:
         label=show.label(record.status),
         occurred=show.when(record.occurred_at, now),
         recorded=show.when(record.recorded_at, now),
+        seal=show.seal(found.state),
+        place=_place(found, now),
         marks=[_MARKS.get(mark, mark) for mark in record.marks or ()],
         rows=[(name, value) for name, value in rows if value != show.NONE],
         transaction_url=show.transaction_url(tenant, record.transaction),
@@ -188,6 +205,20 @@ def _record_page(request: HttpRequest, record: TransactionBlock) -> RecordPage:
         corrected_by=[(key.partition("/")[2], show.record_url(key)) for key in corrected_by],
         parents=[(p, show.transaction_url(tenant, p), p in known) for p in parents],
     )
+
+
+def _place(found: RecordState, now: datetime) -> list[tuple[str, SafeString | str]]:
+    """Where the record stands in the log, and which copies of that are elsewhere."""
+    if found.leaf_index is None or found.checkpoint is None:
+        return []
+    return [
+        ("Leaf", f"{found.leaf_index:,}"),
+        (f"Sealed under {found.checkpoint:,} leaves", show.when(found.sealed_at, now)),
+        *(
+            (f"Anchored at {each.target}, {each.size:,} leaves", show.when(each.anchored_at, now))
+            for each in found.anchors
+        ),
+    ]
 
 
 _MARKS = {
