@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -10,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
@@ -71,6 +73,7 @@ class LogCheckpointAdmin(ReadOnlyAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         self.attach(request, [row])
         now = moment_of(request)
+        copies = [_copy(each, now) for each in row.anchors]
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -81,15 +84,8 @@ class LogCheckpointAdmin(ReadOnlyAdmin):
             "note": row.note,
             "seal": show.seal(row.seal_state),
             "later": row.seal_state == v.ANCHORED and not row.anchors,
-            "copies": [
-                Copy(
-                    kind=each["kind"],
-                    target=each["target"],
-                    at=show.when(each["anchored_at"], now),
-                    stated=_stated(each.get("token")),
-                )
-                for each in row.anchors
-            ],
+            "copies": copies,
+            "stated": any(copy.stated for copy in copies),
             "json_url": f"{reverse('api:checkpoints')}?before={row.size + 1}&page_size=1",
             **(extra_context or {}),
         }
@@ -101,8 +97,8 @@ class LogCheckpointAdmin(ReadOnlyAdmin):
         return f"{row.size:,}"
 
     @admin.display(description="root")
-    def root_cell(self, row: LogCheckpoint) -> str:
-        return f"{bytes(row.root).hex()[:_ROOT_SHOWN]}…"
+    def root_cell(self, row: LogCheckpoint) -> SafeString:
+        return format_html("<code>{}…</code>", bytes(row.root).hex()[:_ROOT_SHOWN])
 
     @admin.display(description="signed")
     def signed_cell(self, row: Any) -> SafeString | str:
@@ -120,5 +116,11 @@ class LogCheckpointAdmin(ReadOnlyAdmin):
         return show.two_lines(first, ", ".join(more))
 
 
-def _stated(token: bytes | None) -> str:
-    return show.stamp(stated_time(bytes(token))) if token else ""
+def _copy(anchor: dict[str, Any], now: datetime) -> Copy:
+    token = anchor.get("token")
+    return Copy(
+        kind=anchor["kind"],
+        target=anchor["target"],
+        at=show.when(anchor["anchored_at"], now),
+        stated=show.stamp(stated_time(bytes(token))) if token else "",
+    )

@@ -49,7 +49,9 @@ def anchors_of(found: list[Standing], moment: datetime) -> Anchors:
     if not found:
         return Anchors(False, "Not anchored", "", _NONE)
     late = [each for each in found if each.late]
-    hint = "; ".join(f"{each.target} {_last(each, moment)}" for each in found)
+    hint = "; ".join(f"at {each.target} {_last(each, moment)}" for each in found)
+    if len(found) == 1:
+        hint = f"at {found[0].target}"
     last = max((each.anchored_at for each in found if each.anchored_at), default=None)
     text = f"Last anchor {show.ago(last, moment)}" if last else "No anchor yet"
     warning = " ".join(_late(each) for each in late)
