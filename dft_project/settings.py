@@ -133,6 +133,11 @@ DFT_ANCHOR_TSA_SECONDS = env_int("DFT_ANCHOR_TSA_SECONDS", 600, least=1, most=7 
 DFT_ANCHOR_ALERT_SECONDS = env_int("DFT_ANCHOR_ALERT_SECONDS", 0, least=0, most=30 * 86_400)
 DFT_ALERT_WEBHOOK = env_url("DFT_ALERT_WEBHOOK")
 
+# --- Metrics: where the workers of this machine count together -----------------------------------
+DFT_METRICS_TOKEN = os.environ.get("DFT_METRICS_TOKEN", "")
+# Before prometheus_client is imported, which looks for it then.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(DFT_DATA_DIR / "metrics"))
+
 # --- The door: what one web worker takes in, and how long it waits for it -------------------
 DFT_POST_RECORDS = env_int("DFT_POST_RECORDS", v.POST_RECORDS_MAX, least=100, most=20_000)
 DFT_ATOMIC_RECORDS = env_int(
@@ -160,7 +165,7 @@ DFT_HTTPS = env_flag("DFT_HTTPS", DFT_PUBLIC_URL.startswith("https://"))
 SECURE_SSL_REDIRECT = DFT_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if DFT_HTTPS else None
 # Whoever probes a process asks it directly, not through the proxy that ends TLS.
-SECURE_REDIRECT_EXEMPT = [r"^healthz\Z", r"^readyz\Z"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz\Z", r"^readyz\Z", r"^metrics\Z"]
 SECURE_HSTS_SECONDS = 31_536_000 if DFT_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = DFT_HTTPS
 SECURE_HSTS_PRELOAD = DFT_HTTPS
@@ -203,6 +208,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
+    "tracking.metering.Metering",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -23,6 +23,7 @@ LEVELS = {
     "core": 10,
     "mongo": 20,
     "models": 30,
+    "metering": 30,
     "access": 35,
     "signing": 35,
     "ingest": 40,
