@@ -62,6 +62,18 @@ def test_every_page_of_a_record_says_how_far_it_has_come() -> None:
     assert "Anchored at file:" in html
 
 
+def test_a_record_changed_past_us_is_not_called_anchored() -> None:
+    make_people()
+    post([record(id="r-1", transaction="t")])
+    drain()
+    anchor_all()
+    assert "This is not what was sealed" not in page(show.record_url("acme/r-1"))
+    collection("journal").update_one({}, {"$set": {"block": "another"}})
+    html = page(show.record_url("acme/r-1"))
+    assert "This is not what was sealed" in html
+    assert show.SEAL_SENTENCES[v.ANCHORED] not in html
+
+
 def test_without_a_target_the_home_page_says_what_is_missing_and_what_to_do(
     settings: Settings,
 ) -> None:

@@ -12,7 +12,8 @@ from tests.projection.world import post_at
 from tests.tools import make_tenant, record
 from tracking import vocabulary as v
 from tracking.anchoring import state
-from tracking.anchoring.state import cutoffs, state_of_record, states_of_batches
+from tracking.anchoring.state import RecordState, cutoffs, state_of_record, states_of_batches
+from tracking.core.canonical import leaf_hash
 from tracking.ledger import highwater
 from tracking.ledger.log import leaf_index
 from tracking.ledger.sealer import seal_once
@@ -30,6 +31,12 @@ def post(second: float, transaction: str, count: int = 1) -> str:
     values = [record(transaction=transaction) for _ in range(count)]
     answer = post_at(values, moment=NOON + timedelta(seconds=second))
     return answer.batches[0].id
+
+
+def of_record(batch: str, place: int) -> RecordState:
+    document = collection("journal").find_one({"batch": batch, "index": place})
+    assert document is not None
+    return state_of_record(batch, place, leaf_hash(document))
 
 
 def truth(batch: str, place: int = 0) -> str:
@@ -62,16 +69,16 @@ def follow() -> None:
 def test_a_record_goes_from_recorded_to_sealed_to_anchored() -> None:
     make_tenant()
     batch = post(0, "tx-1", count=3)
-    assert state_of_record(batch, 1).state == v.RECORDED
+    assert of_record(batch, 1).state == v.RECORDED
     assert states_of_batches([batch]) == {batch: v.RECORDED}
     seal_once()
-    found = state_of_record(batch, 1)
+    found = of_record(batch, 1)
     assert (found.state, found.leaf_index, found.checkpoint) == (v.SEALED, 1, 3)
     (checkpoint,) = collection("log_checkpoint").find()
     assert found.sealed_at == checkpoint["signed_at"]
     assert (found.anchored_at, found.anchors) == (None, ())
     anchor_all()
-    found = state_of_record(batch, 2)
+    found = of_record(batch, 2)
     (row,) = collection("log_anchor").find()
     assert (found.state, found.anchored_at) == (v.ANCHORED, row["anchored_at"])
     assert [(each.kind, each.size) for each in found.anchors] == [("file", 3)]
@@ -82,6 +89,21 @@ def test_a_record_goes_from_recorded_to_sealed_to_anchored() -> None:
         later: v.SEALED,
         "unknown": v.RECORDED,
     }
+
+
+@pytest.mark.parametrize("change", [{"block": "other"}, {"final": True}, {"index": 0}])
+def test_a_record_that_is_not_what_was_sealed_is_not_said_to_be(change: dict[str, object]) -> None:
+    make_tenant()
+    batch = post(0, "tx-1", count=3)
+    seal_once()
+    anchor_all()
+    sealed = {"batch": batch, "index": 1}
+    if "index" in change:  # another, put in the place of one that was taken out
+        collection("journal").delete_one({"batch": batch, "index": 0})
+    collection("journal").update_one(sealed, {"$set": change})
+    found = of_record(batch, int(str(change.get("index", 1))))
+    assert found == RecordState(v.RECORDED, altered=True)
+    assert of_record(batch, 2).state == v.ANCHORED
 
 
 def test_the_first_anchor_at_each_target_that_covers_a_record_is_told() -> None:
@@ -104,8 +126,8 @@ def test_the_first_anchor_at_each_target_that_covers_a_record_is_told() -> None:
     anchored(3, "a", 1)  # covers leaves 0 to 2
     anchored(5, "b", 2)
     anchored(5, "a", 9)
-    assert [(a.target, a.size) for a in state_of_record(batch, 2).anchors] == [("a", 3), ("b", 5)]
-    assert [(a.target, a.size) for a in state_of_record(batch, 3).anchors] == [("b", 5), ("a", 5)]
+    assert [(a.target, a.size) for a in of_record(batch, 2).anchors] == [("a", 3), ("b", 5)]
+    assert [(a.target, a.size) for a in of_record(batch, 3).anchors] == [("b", 5), ("a", 5)]
 
 
 def test_a_segment_that_no_checkpoint_covers_is_not_sealed() -> None:

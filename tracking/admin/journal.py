@@ -154,6 +154,7 @@ class RecordPage:
     recorded: SafeString | str
     marks: list[str]
     seal: SafeString
+    altered: bool
     place: list[tuple[str, SafeString | str]]
     rows: list[tuple[str, str]]
     transaction_url: str
@@ -165,7 +166,7 @@ class RecordPage:
 def _record_page(request: HttpRequest, record: TransactionBlock) -> RecordPage:
     now = moment_of(request)
     tenant = record.tenant_id
-    found = state_of_record(record.batch, record.index)
+    found = state_of_record(record.batch, record.index, bytes.fromhex(record.receipt))
     corrected_by = (
         visible_to(request.user, TransactionBlock)
         .filter(tenant_id=tenant, transaction=record.transaction, corrects=record.record_id)
@@ -197,6 +198,7 @@ def _record_page(request: HttpRequest, record: TransactionBlock) -> RecordPage:
         occurred=show.when(record.occurred_at, now),
         recorded=show.when(record.recorded_at, now),
         seal=show.seal(found.state),
+        altered=found.altered,
         place=_place(found, now),
         marks=[_MARKS.get(mark, mark) for mark in record.marks or ()],
         rows=[(name, value) for name, value in rows if value != show.NONE],

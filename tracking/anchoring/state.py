@@ -18,6 +18,7 @@ from typing import Any, Final
 from tracking import clock
 from tracking import vocabulary as v
 from tracking.anchoring.anchor import ANCHOR, CHECKPOINT
+from tracking.core.merkle import HASH_BYTES
 from tracking.mongo.connection import collection, database
 
 SEGMENT: Final = "log_segment"
@@ -45,25 +46,31 @@ class Anchored:
 @dataclass(frozen=True, slots=True)
 class RecordState:
     """How far one record has come. `checkpoint` is the size of the first that covers it,
-    `anchors` the first anchor that covers it at each target, the earliest first."""
+    `anchors` the first anchor that covers it at each target, the earliest first. `altered`: at
+    its place the log has another leaf, so what is stored was never sealed."""
 
     state: str
     leaf_index: int | None = None
     checkpoint: int | None = None
     sealed_at: datetime | None = None
     anchors: tuple[Anchored, ...] = ()
+    altered: bool = False
 
     @property
     def anchored_at(self) -> datetime | None:
         return self.anchors[0].anchored_at if self.anchors else None
 
 
-def state_of_record(batch: str, place: int) -> RecordState:
-    """Of the record at `place` of `batch`: exact."""
-    span = _spans([batch]).get(batch)
-    if span is None:
+def state_of_record(batch: str, place: int, leaf: bytes) -> RecordState:
+    """Of the record at `place` of `batch`, whose leaf hash is `leaf`: exact."""
+    segment = collection(SEGMENT).find_one({"batches.batch": batch}, {"batches": 1, "leaves": 1})
+    if segment is None:
         return RecordState(v.RECORDED)
-    index = span[0] + place
+    start = int(segment["_id"])
+    index = _span(segment, batch)[0] + place
+    at = (index - start) * HASH_BYTES
+    if bytes(segment["leaves"][at : at + HASH_BYTES]) != leaf:
+        return RecordState(v.RECORDED, altered=True)
     first = collection(CHECKPOINT).find_one(
         {"_id": {"$gt": index}}, {"signed_at": 1}, sort=[("_id", 1)]
     )
@@ -124,6 +131,16 @@ def anchored_size() -> int:
 def _sealed_size() -> int:
     row = collection(CHECKPOINT).find_one({}, {"_id": 1}, sort=[("_id", -1)])
     return int(row["_id"]) if row else 0
+
+
+def _span(segment: dict[str, Any], batch: str) -> tuple[int, int]:
+    """First leaf and end of a batch in its segment."""
+    at = int(segment["_id"])
+    for each in segment["batches"]:
+        if each["batch"] == batch:
+            return at, at + each["count"]
+        at += each["count"]
+    raise LookupError(batch)
 
 
 def _spans(batches: list[str]) -> dict[str, tuple[int, int]]:

@@ -47,7 +47,8 @@ class RecordProof(ReadView):
         proof = prove_inclusion(row.batch, row.index, size)
         if proof is None and size is not None:
             raise NotFound(f"checkpoint {size}")
-        found = state_of_record(row.batch, row.index) if proof else RecordState(v.RECORDED)
+        leaf = bytes.fromhex(row.receipt)
+        found = state_of_record(row.batch, row.index, leaf) if proof else RecordState(v.RECORDED)
         return Response(
             {
                 "tenant": row.tenant_id,
@@ -57,6 +58,7 @@ class RecordProof(ReadView):
                 "state": found.state,
                 "sealed_at": shapes.time(found.sealed_at),
                 "anchored_at": shapes.time(found.anchored_at),
+                "altered": found.altered,
                 "anchors": [shapes.anchor(each) for each in found.anchors],
                 "leaf_index": proof.index if proof else None,
                 "hashes": [each.hex() for each in proof.hashes] if proof else [],

@@ -47,6 +47,10 @@ _SEAL_STATE: Final[Schema] = {
     "enum": list(v.SEAL_STATES),
     "description": "In the journal; under a signed checkpoint; that published elsewhere.",
 }
+_ALTERED: Final[Schema] = {
+    **_FLAG,
+    "description": "What is stored is not what the log has at its place.",
+}
 _OBJECT: Final[Schema] = _all({"id": _TEXT, "type": _TEXT})
 _USAGE: Final[Schema] = _list(_all({"resource": _TEXT, "unit": _TEXT, "quantity": _TEXT}))
 _COSTS: Final[Schema] = _list(_all({"currency": _TEXT, "amount": _TEXT}))
@@ -283,6 +287,7 @@ COMPONENTS: Final[Schema] = {
             "leaf_index": _or_null(_COUNT),
             "sealed_at": _or_null(_TIME),
             "anchored_at": _or_null(_TIME),
+            "altered": _ALTERED,
         }
     ),
     "RecordPage": _page("StoredRecord"),
@@ -299,6 +304,7 @@ COMPONENTS: Final[Schema] = {
             "state": _SEAL_STATE,
             "sealed_at": _or_null(_TIME),
             "anchored_at": _or_null(_TIME),
+            "altered": _ALTERED,
             "anchors": _list(_all({**_PUBLISHED, "size": _COUNT})),
             "leaf_index": {**_COUNT, "nullable": True},
             "hashes": _list(_HEX),

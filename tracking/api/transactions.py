@@ -112,12 +112,13 @@ class RecordDetail(ReadView):
     def get(self, request: Request, record: str) -> Response:
         keys = [f"{tenant}/{record}" for tenant in self.tenants()]
         row = self.only(list(visible_to(request.user, TransactionBlock).filter(pk__in=keys)))
-        found = state_of_record(row.batch, row.index)
+        found = state_of_record(row.batch, row.index, bytes.fromhex(row.receipt))
         return Response(
             {
                 **shapes.record(row, found.state),
                 "leaf_index": found.leaf_index,
                 "sealed_at": shapes.time(found.sealed_at),
                 "anchored_at": shapes.time(found.anchored_at),
+                "altered": found.altered,
             }
         )
