@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
@@ -41,6 +42,23 @@ def env_int(name: str, default: int, *, least: int, most: int) -> int:
 def env_list(name: str, default: list[str]) -> list[str]:
     text = os.environ.get(name, "").strip()
     return [item.strip() for item in text.split(",") if item.strip()] if text else default
+
+
+def env_url(name: str) -> str:
+    """An address that something is posted to, or nothing; the path may hold a secret."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "@" in parts.netloc:
+        raise ImproperlyConfigured(
+            f"{name} must be an address such as https://host/path, without a user or password."
+        )
+    return text
 
 
 def secret_key(directory: Path) -> str:
@@ -92,6 +110,34 @@ DFT_FOLLOWER_NICE = env_int("DFT_FOLLOWER_NICE", 5, least=0, most=19)
 DFT_FOLLOWER_MEMORY_MB = env_int("DFT_FOLLOWER_MEMORY_MB", 64, least=0, most=65_536)
 DFT_DEMO = env_flag("DFT_DEMO", True)
 
+# --- Anchors: where checkpoints go outside the database ---------------------------------------
+_ANCHOR_FILE = os.environ.get("DFT_ANCHOR_FILE", "").strip()
+DFT_ANCHOR_FILE = (
+    None
+    if _ANCHOR_FILE == "none"
+    else Path(_ANCHOR_FILE or DFT_DATA_DIR / "anchors" / "checkpoints.txt").resolve()
+)
+# The default's directory is ours to make; any other that is missing may be a mount that is.
+DFT_ANCHOR_FILE_MADE = not _ANCHOR_FILE
+DFT_ANCHOR_WEBHOOK = env_url("DFT_ANCHOR_WEBHOOK")
+DFT_ANCHOR_WEBHOOK_SECRET = os.environ.get("DFT_ANCHOR_WEBHOOK_SECRET", "")
+DFT_ANCHOR_TSA_URL = env_url("DFT_ANCHOR_TSA_URL")
+DFT_ANCHOR_TSA_CA = os.environ.get("DFT_ANCHOR_TSA_CA", "")
+if DFT_ANCHOR_TSA_URL and not DFT_ANCHOR_TSA_CA:
+    raise ImproperlyConfigured(
+        "DFT_ANCHOR_TSA_URL needs DFT_ANCHOR_TSA_CA, a PEM file with the authority's root:"
+        " a time stamp that nobody checks proves nothing."
+    )
+DFT_ANCHOR_SECONDS = env_int("DFT_ANCHOR_SECONDS", 60, least=1, most=86_400)
+DFT_ANCHOR_TSA_SECONDS = env_int("DFT_ANCHOR_TSA_SECONDS", 600, least=1, most=7 * 86_400)
+DFT_ANCHOR_ALERT_SECONDS = env_int("DFT_ANCHOR_ALERT_SECONDS", 0, least=0, most=30 * 86_400)
+DFT_ALERT_WEBHOOK = env_url("DFT_ALERT_WEBHOOK")
+
+# --- Metrics: where the workers of this machine count together -----------------------------------
+DFT_METRICS_TOKEN = os.environ.get("DFT_METRICS_TOKEN", "")
+# Before prometheus_client is imported, which looks for it then.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(DFT_DATA_DIR / "metrics"))
+
 # --- The door: what one web worker takes in, and how long it waits for it -------------------
 DFT_POST_RECORDS = env_int("DFT_POST_RECORDS", v.POST_RECORDS_MAX, least=100, most=20_000)
 DFT_ATOMIC_RECORDS = env_int(
@@ -119,7 +165,7 @@ DFT_HTTPS = env_flag("DFT_HTTPS", DFT_PUBLIC_URL.startswith("https://"))
 SECURE_SSL_REDIRECT = DFT_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if DFT_HTTPS else None
 # Whoever probes a process asks it directly, not through the proxy that ends TLS.
-SECURE_REDIRECT_EXEMPT = [r"^healthz\Z", r"^readyz\Z"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz\Z", r"^readyz\Z", r"^metrics\Z"]
 SECURE_HSTS_SECONDS = 31_536_000 if DFT_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = DFT_HTTPS
 SECURE_HSTS_PRELOAD = DFT_HTTPS
@@ -162,6 +208,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
+    "tracking.metering.Metering",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -34,6 +34,8 @@ MONGO = pytest.StashKey[EmbeddedMongo]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # of the run's own, not that of an installation that happens to be here
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="dft-meters-")
     if GIVEN not in os.environ:
         directory = Path(tempfile.mkdtemp(prefix="dft-tests-"))
         mongo = EmbeddedMongo(directory, cache_gb=0.25, for_tests=True)
@@ -46,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
     mongo = config.stash.get(MONGO, None)
     if mongo is not None:
         mongo.stop()

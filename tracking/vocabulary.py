@@ -58,8 +58,9 @@ WARNINGS: Final = (
     WARN_CAPPED,
 )
 
-# In the journal; covered by a signed checkpoint.
-RECORDED, SEALED = SEAL_STATES = ("recorded", "sealed")
+# In the journal; covered by a signed checkpoint; that checkpoint published outside the database.
+RECORDED, SEALED, ANCHORED = SEAL_STATES = ("recorded", "sealed", "anchored")
+ANCHOR_FILE, ANCHOR_WEBHOOK, ANCHOR_TIMESTAMP = ANCHOR_KINDS = ("file", "webhook", "timestamp")
 
 SCOPE_INGEST, SCOPE_READ, SCOPE_VERIFY, SCOPE_EXPORT = SCOPES = (
     "ingest",

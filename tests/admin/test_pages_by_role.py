@@ -19,6 +19,7 @@ LISTS = {
     "transactionblock": ("auditor", "developer"),
     "flowdefinition": ("auditor", "support", "developer", "analyst", "administrator"),
     "flowblock": ("auditor", "support", "developer", "analyst", "administrator"),
+    "logcheckpoint": ("auditor", "developer"),
     "logsegment": ("auditor", "developer"),
     "sealqueueentry": ("auditor", "developer"),
     "tenant": ("auditor", "administrator"),

@@ -96,7 +96,7 @@ def test_answers_conform() -> None:
         (f"{base}/child/lifetime", "Lifetime"),
         (f"{base}/t/blocks", "RecordPage"),
         (f"{base}/child/lineage", "Lineage"),
-        ("/api/v1/blocks/t-1", "StoredRecord"),
+        ("/api/v1/blocks/t-1", "RecordDetail"),
         ("/api/v1/blocks/none", "Problem"),
         (f"{base}?status=x", "Problem"),
         ("/api/v1/blocks", "Problem"),

@@ -101,6 +101,7 @@ def derive(
         "block": current,
         "created_at": created,
         "updated_at": updated,
+        "recorded_at": max(record["recorded_at"] for record in everything),  # F9
         "first_at": earliest,
         "last_at": latest,
         "throughput_ms": milliseconds(latest - earliest),  # F3

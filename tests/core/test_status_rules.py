@@ -621,6 +621,17 @@ def test_f8_records_and_retries_are_counted() -> None:
     assert counts == [5, 1, 2, 2]
 
 
+def test_f9_the_last_record_time_is_kept_of_withdrawn_records_too() -> None:
+    late = said("b", "check", "failed", 2, recorded_at=at(9_000))
+    for records in (
+        [said("a", "check", "started", 1), late],
+        [late, said("a", "check", "started", 50)],
+        [said("a", "check", "started", 1), late, said("c", "check", "succeeded", 3, corrects="b")],
+    ):
+        transaction, _blocks = state(*records)
+        assert transaction["recorded_at"] == at(9_000)
+
+
 # --- Progress ------------------------------------------------------------------------------
 
 

@@ -22,7 +22,14 @@ from tracking.mongo.connection import collection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FACTS = [m.TransactionBlock, m.SealQueueEntry, m.LogSegment, m.LogCheckpoint]
+FACTS = [
+    m.TransactionBlock,
+    m.SealQueueEntry,
+    m.LogSegment,
+    m.LogCheckpoint,
+    m.LogAnchor,
+    m.AnchorAlert,
+]
 DERIVED = [
     m.Transaction,
     m.TransactionProgress,
@@ -111,6 +118,11 @@ def world() -> dict[str, list[Any]]:
     collection("refold_request").insert_one(
         {"_id": "r", "tenant": "acme", "not_before": clock.now()}
     )
+    place = {"kind": "file", "target": "file:x", "size": 1}
+    collection("log_anchor").insert_one(
+        {"_id": "file:x@1", "root": b"r", "anchored_at": clock.now(), **place}
+    )
+    collection("anchor_alert").insert_one({"_id": "file:x/late/1", "at": clock.now(), **place})
     before = stored()
     assert all(before.values()), {name: len(rows) for name, rows in before.items()}
     return before

@@ -36,7 +36,11 @@ _FLOWS: Final = {
     "tracking.flowblock": VIEW,
 }
 _JOURNAL: Final = {"tracking.transactionblock": VIEW}
-_LOG: Final = {"tracking.logsegment": VIEW, "tracking.sealqueueentry": VIEW}
+_LOG: Final = {
+    "tracking.logcheckpoint": VIEW,
+    "tracking.logsegment": VIEW,
+    "tracking.sealqueueentry": VIEW,
+}
 
 ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "Auditor": {

@@ -52,6 +52,9 @@ def visible_to(who: Who, model: type[Model]) -> QuerySet[Any]:
         # Whoever shares a tenant; two steps, because a join would list a person twice.
         members = m.Membership.objects.filter(tenant_id__in=tenants)
         return rows.filter(pk__in=set(members.values_list("user_id", flat=True)))
+    if model is m.LogCheckpoint:
+        # It tells nothing of any record, but how many there are.
+        return rows
     if model is m.LogSegment:
         # One log for all tenants: a segment is shown for its batches of these.
         return rows.filter(batches__holds={"tenant": tenants})

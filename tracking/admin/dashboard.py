@@ -20,9 +20,10 @@ from tracking import vocabulary as v
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin.base import matching_keys
-from tracking.admin.freshness import Freshness, freshness_of
+from tracking.admin.freshness import Anchors, Freshness, anchors_of, freshness_of
 from tracking.admin.once import moment_of, my_tenants
 from tracking.admin.paging import bounded_count, count_text, timed_out
+from tracking.anchoring.status import standings
 from tracking.models import Transaction, TransactionBlock
 from tracking.mongo.connection import collection
 from tracking.projection.status import lag
@@ -71,6 +72,7 @@ class Board:
     counts: list[Count]
     failures: list[Hit]
     freshness: Freshness | None
+    anchors: Anchors | None
     empty: bool
     waiting: bool
     curl: str
@@ -84,11 +86,13 @@ def home(request: HttpRequest) -> Board:
     counts: list[Count] = []
     failures: list[Hit] = []
     freshness: Freshness | None = None
+    anchors: Anchors | None = None
     empty = waiting = False
     if may_track and tenants:
         rows = visible_to(request.user, Transaction)
         empty = not _exists(rows)
         freshness = freshness_of(lag(moment))
+        anchors = anchors_of(standings(moment), moment)
         waiting = empty and _exists(visible_to(request.user, TransactionBlock))
         if not empty:
             counts = [_count(rows, tenants, status, moment) for status in _SHOWN]
@@ -101,6 +105,7 @@ def home(request: HttpRequest) -> Board:
         counts=counts,
         failures=failures,
         freshness=freshness,
+        anchors=anchors,
         empty=empty,
         waiting=waiting,
         curl=first_record_curl(settings.DFT_PUBLIC_URL, moment),

@@ -33,6 +33,15 @@ LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     v.PENDING: ("none", "radio_button_unchecked"),
     v.ACTIVE: ("info", "pending"),
     v.DONE: ("good", "check_circle"),
+    v.RECORDED: ("mute", "edit_note"),
+    v.SEALED: ("info", "lock"),
+    v.ANCHORED: ("good", "anchor"),
+}
+
+SEAL_SENTENCES: Final[Mapping[str, str]] = {
+    v.RECORDED: "On disk; no signed checkpoint covers it yet.",
+    v.SEALED: "A signed checkpoint covers it; none that does was published elsewhere yet.",
+    v.ANCHORED: "A signed checkpoint that covers it was published outside the database.",
 }
 
 WARNING_SENTENCES: Final[Mapping[str, str]] = {
@@ -124,6 +133,11 @@ def label(state: str, text: str | None = None) -> SafeString:
         icon,
         text or word(state),
     )
+
+
+def seal(state: str) -> SafeString:
+    """How far something has come in the log, with what that means on pointing at it."""
+    return format_html('<span title="{}">{}</span>', SEAL_SENTENCES[state], label(state))
 
 
 def word(state: str) -> str:

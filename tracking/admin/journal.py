@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -19,6 +20,7 @@ from tracking.admin import filters as f
 from tracking.admin.base import ReadOnlyAdmin, matching_keys
 from tracking.admin.once import moment_of, my_tenants
 from tracking.admin.raw import RawRecord, raw_record
+from tracking.anchoring.state import RecordState, state_of_record, states_of_batches
 from tracking.models import Transaction, TransactionBlock
 from tracking.projection.corrections import Corrections, corrections_of, withdrawn_in
 
@@ -38,6 +40,7 @@ class JournalAdmin(ReadOnlyAdmin):
         "flow_cell",
         "occurred_cell",
         "recorded_cell",
+        "seal_cell",
         "marks_cell",
     )
     list_display_links = ("record_cell",)
@@ -79,8 +82,10 @@ class JournalAdmin(ReadOnlyAdmin):
 
     def attach(self, request: HttpRequest, rows: list[Any]) -> None:
         found = withdrawn_in([(row.tenant_id, row.transaction, row.record_id) for row in rows])
+        states = states_of_batches(row.batch for row in rows)
         for row in rows:
             row.is_withdrawn = row.key in found
+            row.seal_state = states[row.batch]
 
     def change_view(
         self,
@@ -138,6 +143,10 @@ class JournalAdmin(ReadOnlyAdmin):
     def recorded_cell(self, row: TransactionBlock) -> SafeString | str:
         return show.when(row.recorded_at, row.seen_at)
 
+    @admin.display(description="log")
+    def seal_cell(self, row: Any) -> SafeString:
+        return show.seal(row.seal_state)
+
     @admin.display(description="marks")
     def marks_cell(self, row: TransactionBlock) -> SafeString | str:
         return show.labels(row.marks) if row.marks else show.NONE
@@ -162,6 +171,9 @@ class RecordPage:
     occurred: SafeString | str
     recorded: SafeString | str
     marks: list[str]
+    seal: SafeString
+    altered: bool
+    place: list[tuple[str, SafeString | str]]
     rows: list[tuple[str, str]]
     transaction_url: str
     corrects: Correction | None
@@ -180,6 +192,7 @@ def _record_page(request: HttpRequest, record: TransactionBlock) -> RecordPage:
     def linked(ids: list[str]) -> list[tuple[str, str]]:
         return [(id, show.record_url(f"{tenant}/{id}")) for id in ids[:_CORRECTIONS_MAX]]
 
+    found = state_of_record(record.batch, record.index, bytes.fromhex(record.receipt))
     parents = record.parents or []
     known = set(
         visible_to(request.user, Transaction)
@@ -205,6 +218,9 @@ def _record_page(request: HttpRequest, record: TransactionBlock) -> RecordPage:
         label=show.label(record.status),
         occurred=show.when(record.occurred_at, now),
         recorded=show.when(record.recorded_at, now),
+        seal=show.seal(found.state),
+        altered=found.altered,
+        place=_place(found, now),
         marks=[_MARKS.get(mark, mark) for mark in record.marks or ()],
         rows=[(name, value) for name, value in rows if value != show.NONE],
         transaction_url=show.transaction_url(tenant, record.transaction),
@@ -234,6 +250,20 @@ def _correction(
     else:
         but = ""
     return Correction(_verb(record), id, show.record_url(key) if target else "", but)
+
+
+def _place(found: RecordState, now: datetime) -> list[tuple[str, SafeString | str]]:
+    """Where the record stands in the log, and which copies of that are elsewhere."""
+    if found.leaf_index is None or found.checkpoint is None:
+        return []
+    return [
+        ("Leaf", f"{found.leaf_index:,}"),
+        (f"Sealed under {found.checkpoint:,} leaves", show.when(found.sealed_at, now)),
+        *(
+            (f"Anchored at {each.target}, {each.size:,} leaves", show.when(each.anchored_at, now))
+            for each in found.anchors
+        ),
+    ]
 
 
 _MARKS = {

@@ -22,6 +22,7 @@ from tracking.admin.lifetime_parts import (
 )
 from tracking.admin.raw import Line
 from tracking.admin.timeline import Row, TimeLine, time_line
+from tracking.anchoring.state import cutoffs
 from tracking.core.lifetime import Lifetime, Step
 from tracking.models import Transaction
 from tracking.projection.live import lifetime_of
@@ -44,6 +45,7 @@ class Page:
     object_type: str
     flow: str
     labels: SafeString
+    seal: SafeString
     tone: str
     where: str
     where_stage: str
@@ -107,6 +109,7 @@ def page_of(
         object_type=life.object_type,
         flow=life.flow,
         labels=show.labels(states),
+        seal=show.seal(cutoffs().state_of(life.recorded_at)),
         tone=show.LOOKS[states[-1]][0],
         where=life.current.name,
         where_stage=life.current.stage,

@@ -28,6 +28,7 @@ _GROUPS: Final = (
     (
         "Log",
         (
+            ("Checkpoints", "verified", "tracking.logcheckpoint"),
             ("Segments", "stacks", "tracking.logsegment"),
             ("Seal queue", "hourglass_empty", "tracking.sealqueueentry"),
         ),

@@ -2,6 +2,7 @@
 
 from tracking.admin import (
     blocks,
+    checkpoints,
     flows,
     journal,
     keys,
@@ -11,4 +12,14 @@ from tracking.admin import (
     transactions,
 )
 
-__all__ = ["blocks", "flows", "journal", "keys", "log", "people", "tenants", "transactions"]
+__all__ = [
+    "blocks",
+    "checkpoints",
+    "flows",
+    "journal",
+    "keys",
+    "log",
+    "people",
+    "tenants",
+    "transactions",
+]

@@ -21,6 +21,7 @@ from tracking.admin import filters as f
 from tracking.admin.base import ReadOnlyAdmin, key_of, matching_keys
 from tracking.admin.lifetime import page_of
 from tracking.admin.once import moment_of, my_tenants
+from tracking.anchoring.state import cutoffs
 from tracking.models import Transaction, TransactionProgress
 
 # What lists of transactions never show; paths and texts make most of a document.
@@ -61,6 +62,15 @@ class TransactionLists(ReadOnlyAdmin):
         tabs = {"status_tabs": _status_tabs(request)}
         return super().changelist_view(request, {**(extra_context or {}), **tabs})
 
+    def attach(self, request: HttpRequest, rows: list[Any]) -> None:
+        limits = cutoffs()  # after the rows
+        for row in rows:
+            row.seal_state = limits.state_of(row.recorded_at)
+
+    @admin.display(description="log")
+    def seal_cell(self, row: Any) -> SafeString:
+        return show.seal(row.seal_state)
+
     @admin.display(description="object")
     def object_cell(self, row: Transaction) -> SafeString:
         return show.two_lines(row.object_id, row.object_type)
@@ -98,6 +108,7 @@ class TransactionAdmin(TransactionLists):
         "progress_cell",
         "updated_cell",
         "cost_cell",
+        "seal_cell",
     )
     list_display_links = ("object_cell",)
 
@@ -155,6 +166,7 @@ class TransactionProgressAdmin(TransactionLists):
         "done_cell",
         "next_cell",
         "updated_cell",
+        "seal_cell",
     )
     list_display_links = ("object_and_flow_cell",)
     rows_called = "transactions"

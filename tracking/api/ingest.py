@@ -25,6 +25,7 @@ from tracking.ingest.cloudevents import explain, read_event
 from tracking.ingest.cloudevents_envelope import Event, from_headers, is_binary
 from tracking.ingest.decode import CLOUD_EVENT, CLOUD_EVENTS, JSON, MEDIA_TYPES, decode, parse_json
 from tracking.ingest.inflate import ENCODINGS
+from tracking.metering import count_records
 
 METHODS: Final = ["POST", "OPTIONS"]
 _ACCEPT_POST: Final = ", ".join(MEDIA_TYPES)
@@ -75,6 +76,7 @@ def blocks(request: HttpRequest) -> HttpResponse:
         moment=clock.now(),
         atomic=atomic,
     )
+    count_records(answer.count)
     if events is not None:
         explain(answer.results, events)
     response = _answer(answer, minimal=_prefers_minimal(request))

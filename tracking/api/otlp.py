@@ -24,6 +24,7 @@ from tracking.api.parameters import check_parameters
 from tracking.api.problems import explained, method_not_allowed
 from tracking.ingest.accept import Producer, accept
 from tracking.ingest.otlp import OTLP_TYPES, PROTOBUF, Translated, read_spans, translate
+from tracking.metering import count_records
 
 METHODS: Final = ["POST"]
 _REFUSED: Final = (v.INVALID, v.CONFLICT)
@@ -107,6 +108,8 @@ def _record(spans: list[Translated], producer: Producer, moment: Any) -> Iterato
     """Record the spans; yields those that were refused, and why."""
     values = [record for span in spans for record in span.records]
     answer = accept(producer=producer, values=values, moment=moment) if values else None
+    if answer:
+        count_records(answer.count)
     results = iter(answer.results if answer else ())
     for span in spans:
         problems = [

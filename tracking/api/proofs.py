@@ -6,6 +6,7 @@ may read may see them all. A proof of a record is as visible as the record.
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -14,6 +15,7 @@ from rest_framework.response import Response
 
 from tracking import vocabulary as v
 from tracking.access.scope import visible_to
+from tracking.anchoring.state import RecordState, anchored_size, anchors_of, state_of_record
 from tracking.api import paging, schema, shapes
 from tracking.api.base import ReadView
 from tracking.api.permissions import RECORDS
@@ -22,7 +24,6 @@ from tracking.ledger.proofs import (
     SignedCheckpoint,
     checkpoint_at,
     checkpoints_before,
-    first_covering,
     latest_checkpoint,
     prove_consistency,
     prove_inclusion,
@@ -46,18 +47,22 @@ class RecordProof(ReadView):
         proof = prove_inclusion(row.batch, row.index, size)
         if proof is None and size is not None:
             raise NotFound(f"checkpoint {size}")
-        sealed = first_covering(proof.index) if proof else None
+        leaf = bytes.fromhex(row.receipt)
+        found = state_of_record(row.batch, row.index, leaf) if proof else RecordState(v.RECORDED)
         return Response(
             {
                 "tenant": row.tenant_id,
                 "id": row.record_id,
                 "receipt": row.receipt,
                 "recorded_at": shapes.time(row.recorded_at),
-                "state": v.SEALED if proof else v.RECORDED,
-                "sealed_at": shapes.time(sealed.signed_at) if sealed else None,
+                "state": found.state,
+                "sealed_at": shapes.time(found.sealed_at),
+                "anchored_at": shapes.time(found.anchored_at),
+                "altered": found.altered,
+                "anchors": [shapes.anchor(each) for each in found.anchors],
                 "leaf_index": proof.index if proof else None,
                 "hashes": [each.hex() for each in proof.hashes] if proof else [],
-                "checkpoint": _checkpoint(proof.checkpoint) if proof else None,
+                "checkpoint": _checkpoints([proof.checkpoint])[0] if proof else None,
             }
         )
 
@@ -72,8 +77,7 @@ class CheckpointList(ReadView):
         most = paging.size_of(request.query_params.get("page_size"))
         found = checkpoints_before(_size(request, "before"), most + 1)
         following = found[most - 1].size if len(found) > most else None
-        results = [_checkpoint(each) for each in found[:most]]
-        return Response({"results": results, "before": following})
+        return Response({"results": _checkpoints(found[:most]), "before": following})
 
 
 class LatestCheckpoint(ReadView):
@@ -86,7 +90,7 @@ class LatestCheckpoint(ReadView):
         found = latest_checkpoint()
         if found is None:
             raise NotFound("no checkpoint yet")
-        return Response(_checkpoint(found))
+        return Response(_checkpoints([found])[0])
 
 
 class Consistency(ReadView):
@@ -100,21 +104,40 @@ class Consistency(ReadView):
         if old.size > new.size:
             raise BadRequest("bad_parameter", "from must not exceed to.", parameter="from")
         hashes = prove_consistency(old.size, new.size)
+        first, second = _checkpoints([old, new])
         return Response(
             {
-                "from": _checkpoint(old),
-                "to": _checkpoint(new),
+                "from": first,
+                "to": second,
                 "hashes": [each.hex() for each in hashes],
             }
         )
 
 
-def _checkpoint(found: SignedCheckpoint) -> dict[str, Any]:
+def _checkpoints(found: list[SignedCheckpoint]) -> list[dict[str, Any]]:
+    """Each with its own anchors; one that has none is anchored if a later one is."""
+    covered = anchored_size()
+    anchors = anchors_of([each.size for each in found])
+    return [
+        {
+            "size": each.size,
+            "root": each.root.hex(),
+            "signed_at": shapes.time(each.signed_at),
+            "note": each.note,
+            "anchored": each.size <= covered,
+            "anchors": [_anchor(row) for row in anchors[each.size]],
+        }
+        for each in found
+    ]
+
+
+def _anchor(row: dict[str, Any]) -> dict[str, Any]:
+    token = row.get("token")
     return {
-        "size": found.size,
-        "root": found.root.hex(),
-        "signed_at": shapes.time(found.signed_at),
-        "note": found.note,
+        "kind": row["kind"],
+        "target": row["target"],
+        "anchored_at": shapes.time(row["anchored_at"]),
+        "token": base64.b64encode(token).decode() if token else None,
     }
 
 

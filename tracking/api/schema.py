@@ -125,7 +125,7 @@ consistency = _read(
     _parameter("from", "The size of the older checkpoint.", _SIZE),
     _parameter("to", "The size of the newer one.", _SIZE),
 )
-record_detail = _read("getRecord", "One record as posted", "StoredRecord", _id("record"), _TENANT)
+record_detail = _read("getRecord", "One record as posted", "RecordDetail", _id("record"), _TENANT)
 
 
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

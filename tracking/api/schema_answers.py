@@ -42,6 +42,15 @@ _STAGE: Final[Schema] = {"type": "string", "enum": list(v.STAGES)}
 _BLOCK_STATUS: Final[Schema] = {"type": "string", "enum": list(v.STATUSES)}
 _STATUS: Final[Schema] = {"type": "string", "enum": list(v.TRANSACTION_STATUSES)}
 _STATE: Final[Schema] = {"type": "string", "enum": list(v.PROGRESS_STATES)}
+_SEAL_STATE: Final[Schema] = {
+    "type": "string",
+    "enum": list(v.SEAL_STATES),
+    "description": "In the journal; under a signed checkpoint; that published elsewhere.",
+}
+_ALTERED: Final[Schema] = {
+    **_FLAG,
+    "description": "What is stored is not what the log has at its place.",
+}
 _OBJECT: Final[Schema] = _all({"id": _TEXT, "type": _TEXT})
 _USAGE: Final[Schema] = _list(_all({"resource": _TEXT, "unit": _TEXT, "quantity": _TEXT}))
 _COSTS: Final[Schema] = _list(_all({"currency": _TEXT, "amount": _TEXT}))
@@ -96,8 +105,10 @@ _TRANSACTION: Final[Schema] = {
             }
         )
     ),
+    "seal_state": _SEAL_STATE,
     "created_at": _TIME,
     "updated_at": _TIME,
+    "recorded_at": {**_or_null(_TIME), "description": "Of the last of its records."},
     "first_at": _TIME,
     "last_at": _TIME,
     "stalls_at": _or_null(_TIME),
@@ -182,14 +193,41 @@ _BATCH: Final[Schema] = _all(
         "signature": {**_or_null(_TEXT), "description": "Ed25519, base64 (docs/integrity.md)."},
     }
 )
+_PUBLISHED: Final[Schema] = {
+    "kind": {"type": "string", "enum": list(v.ANCHOR_KINDS)},
+    "target": _TEXT,
+    "anchored_at": _TIME,
+}
 _CHECKPOINT: Final[Schema] = _all(
     {
         "size": _COUNT,
         "root": _HEX,
         "signed_at": _TIME,
         "note": {**_TEXT, "description": "The C2SP signed note."},
+        "anchored": {**_FLAG, "description": "This one or a later one was published."},
+        "anchors": _list(
+            _all(
+                {
+                    **_PUBLISHED,
+                    "token": {**_or_null(_TEXT), "description": "RFC 3161 answer, base64."},
+                }
+            )
+        ),
     }
 )
+_STORED_RECORD: Final[Schema] = {
+    "tenant": _TEXT,
+    "record": ref("Record"),
+    "recorded_at": _TIME,
+    "batch": _TEXT,
+    "index": _COUNT,
+    "receipt": _HEX,
+    "marks": _list({"type": "string", "enum": list(v.MARKS)}),
+    "producer": _TEXT,
+    "corrected_by": _list(_TEXT),
+    "withdrawn": _FLAG,
+    "state": _SEAL_STATE,
+}
 
 COMPONENTS: Final[Schema] = {
     "Record": RECORD,
@@ -244,18 +282,14 @@ COMPONENTS: Final[Schema] = {
             "as_of": _AS_OF,
         }
     ),
-    "StoredRecord": _all(
+    "StoredRecord": _all(_STORED_RECORD),
+    "RecordDetail": _all(
         {
-            "tenant": _TEXT,
-            "record": ref("Record"),
-            "recorded_at": _TIME,
-            "batch": _TEXT,
-            "index": _COUNT,
-            "receipt": _HEX,
-            "marks": _list({"type": "string", "enum": list(v.MARKS)}),
-            "producer": _TEXT,
-            "corrected_by": _list(_TEXT),
-            "withdrawn": _FLAG,
+            **_STORED_RECORD,
+            "leaf_index": _or_null(_COUNT),
+            "sealed_at": _or_null(_TIME),
+            "anchored_at": _or_null(_TIME),
+            "altered": _ALTERED,
         }
     ),
     "RecordPage": _page("StoredRecord"),
@@ -269,8 +303,11 @@ COMPONENTS: Final[Schema] = {
             "id": _TEXT,
             "receipt": _HEX,
             "recorded_at": _TIME,
-            "state": {"type": "string", "enum": list(v.SEAL_STATES)},
+            "state": _SEAL_STATE,
             "sealed_at": _or_null(_TIME),
+            "anchored_at": _or_null(_TIME),
+            "altered": _ALTERED,
+            "anchors": _list(_all({**_PUBLISHED, "size": _COUNT})),
             "leaf_index": {**_COUNT, "nullable": True},
             "hashes": _list(_HEX),
             "checkpoint": {"allOf": [ref("Checkpoint")], "nullable": True},

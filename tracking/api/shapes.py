@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from tracking import vocabulary as v
+from tracking.anchoring.state import Anchored, Cutoffs
 from tracking.clock import iso
 from tracking.core.canonical import leaf_hash
 from tracking.models import Transaction, TransactionBlock
@@ -42,8 +43,8 @@ def time(moment: datetime | None) -> str | None:
     return iso(moment) if moment is not None else None
 
 
-def transaction(row: Transaction, moment: datetime) -> Shape:
-    """One transaction as lists and its own page show it."""
+def transaction(row: Transaction, moment: datetime, limits: Cutoffs) -> Shape:
+    """One transaction as lists and its own page show it; `limits` were read after it."""
     return {
         "id": row.transaction,
         "tenant": row.tenant_id,
@@ -58,8 +59,10 @@ def transaction(row: Transaction, moment: datetime) -> Shape:
         "block": row.block,
         "reason": row.reason,
         "error": _error(row),
+        "seal_state": limits.state_of(row.recorded_at),
         "created_at": time(row.created_at),
         "updated_at": time(row.updated_at),
+        "recorded_at": time(row.recorded_at),
         "first_at": time(row.first_at),
         "last_at": time(row.last_at),
         "stalls_at": time(row.stalls_at),
@@ -103,7 +106,7 @@ def node(row: Transaction) -> Shape:
     }
 
 
-def record(row: TransactionBlock, corrections: Corrections) -> Shape:
+def record(row: TransactionBlock, corrections: Corrections, state: str) -> Shape:
     """A record: `record` as it was posted, and what the server knows of it."""
     document = row.document()
     return {
@@ -117,6 +120,17 @@ def record(row: TransactionBlock, corrections: Corrections) -> Shape:
         "producer": row.producer,
         "corrected_by": corrections.corrected_by.get(row.record_id, [])[:_CORRECTIONS_SHOWN],
         "withdrawn": row.record_id in corrections.withdrawn_by,
+        "state": state,
+    }
+
+
+def anchor(found: Anchored) -> Shape:
+    """Where a checkpoint that covers a record was published, and when."""
+    return {
+        "kind": found.kind,
+        "target": found.target,
+        "size": found.size,
+        "anchored_at": time(found.anchored_at),
     }
 
 

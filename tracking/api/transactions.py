@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tracking.access.scope import visible_to
+from tracking.anchoring.state import cutoffs, state_of_record, states_of_batches
 from tracking.api import paging, schema, shapes
 from tracking.api.base import ReadView
 from tracking.api.derived import as_row, derived_or_recorded
@@ -38,7 +39,8 @@ class TransactionList(ReadView):
         page = paging.page_of(
             request._request, self.filter_queryset(self.get_queryset()), paging.LATEST_FIRST
         )
-        found = [shapes.transaction(row, request.moment) for row in page.rows]
+        limits = cutoffs()
+        found = [shapes.transaction(row, request.moment, limits) for row in page.rows]
         shape = {**page.shape(found), "as_of": self.as_of()}
         shape["count_is_bounded"] |= request.search_was_cut
         return Response(shape)
@@ -51,7 +53,7 @@ class TransactionDetail(ReadView):
     def get(self, request: Request, transaction: str) -> Response:
         tenant = self.tenant_of(transaction)
         row = derived_or_recorded(request.user, tenant, transaction)
-        shape = shapes.transaction(row, request.moment)
+        shape = shapes.transaction(row, request.moment, cutoffs())
         definition = next(
             (d for d in definitions_of(tenant)(row.flow) if d.version == row.definition), None
         )
@@ -69,7 +71,7 @@ class TransactionLifetime(ReadView):
         if live is None:
             raise NotFound(transaction)
         row = as_row(transaction_document(tenant, live.lifetime))
-        shape = shapes.transaction(row, request.moment)
+        shape = shapes.transaction(row, request.moment, cutoffs())
         shape["progress"]["path"] = path_shape(tenant, row.flow, live.lifetime.definition)
         return Response({**shape, **lifetime_shape(request.user, tenant, live)})
 
@@ -88,7 +90,9 @@ class TransactionRecords(ReadView):
         )
         page = paging.page_of(request._request, rows, paging.BY_EVENT)
         corrections = corrections_of(tenant, transaction)
-        return Response(page.shape([shapes.record(row, corrections) for row in page.rows]))
+        states = states_of_batches(row.batch for row in page.rows)
+        shaped = [shapes.record(row, corrections, states[row.batch]) for row in page.rows]
+        return Response(page.shape(shaped))
 
 
 class TransactionLineage(ReadView):
@@ -110,6 +114,15 @@ class RecordDetail(ReadView):
     @schema.record_detail
     def get(self, request: Request, record: str) -> Response:
         keys = [f"{tenant}/{record}" for tenant in self.tenants()]
-        rows = list(visible_to(request.user, TransactionBlock).filter(pk__in=keys))
-        row = self.only(rows)
-        return Response(shapes.record(row, corrections_of(row.tenant_id, row.transaction)))
+        row = self.only(list(visible_to(request.user, TransactionBlock).filter(pk__in=keys)))
+        found = state_of_record(row.batch, row.index, bytes.fromhex(row.receipt))
+        corrections = corrections_of(row.tenant_id, row.transaction)
+        return Response(
+            {
+                **shapes.record(row, corrections, found.state),
+                "leaf_index": found.leaf_index,
+                "sealed_at": shapes.time(found.sealed_at),
+                "anchored_at": shapes.time(found.anchored_at),
+                "altered": found.altered,
+            }
+        )

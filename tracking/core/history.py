@@ -35,6 +35,7 @@ class History:
         "head",
         "objects",
         "parents",
+        "recorded_at",
         "references",
         "updated_at",
         "version",
@@ -53,6 +54,13 @@ class History:
         self.parents: set[str] = set()
         self.created_at: datetime | None = None
         self.updated_at: datetime | None = None
+        # F9: the last record time, of those that do not count, too
+        self.recorded_at: datetime | None = None
+
+    def see(self, recorded: datetime) -> None:
+        """Take note of when a record was recorded."""
+        if self.recorded_at is None or recorded > self.recorded_at:
+            self.recorded_at = recorded
 
     def take(self, document: Document) -> Block:
         """Take up a record that counts; returns the block it is of."""
@@ -71,6 +79,8 @@ class History:
         if parents := get("parents"):
             self.parents.update(parents)
         recorded = document["recorded_at"]
+        if self.recorded_at is None or recorded > self.recorded_at:
+            self.recorded_at = recorded
         shown = occurred if occurred < recorded else recorded  # F2
         if self.created_at is None or shown < self.created_at:
             self.created_at = shown
@@ -111,6 +121,7 @@ class History:
             "parents": list(self.parents),
             "created": self.created_at,
             "updated": self.updated_at,
+            "recorded": self.recorded_at,
             "blocks": [_pack_block(block) for block in self.blocks.values()],
         }
 
@@ -128,6 +139,7 @@ class History:
         history.parents = set(packed["parents"])
         history.created_at = packed["created"]
         history.updated_at = packed["updated"]
+        history.recorded_at = packed["recorded"]
         history.blocks = {each[0]: _unpack_block(each) for each in packed["blocks"]}
         return history
 

@@ -72,6 +72,7 @@ class Lifetime:
     error: Block | None
     created_at: datetime
     updated_at: datetime
+    recorded_at: datetime
     first_at: datetime
     last_at: datetime
     stages: dict[str, str]
@@ -143,13 +144,15 @@ def _history(
     seen: set[str] = set()
     for document in documents:
         name = record_id(document)
-        if name in seen or name in withdrawn:
+        if name in seen:
             continue
         seen.add(name)
-        if not withdraws_only(document):
-            history.take(document)
+        if name in withdrawn or (withdraws_only(document) and not as_filtered):
+            history.see(document["recorded_at"])
         elif as_filtered:
             history.take({**document, "status": v.FILTERED})
+        else:
+            history.take(document)
     return history
 
 
@@ -163,7 +166,7 @@ def conclude(
 
     The lifetime's blocks are the history's own.
     """
-    if history.created_at is None or history.updated_at is None:
+    if history.created_at is None or history.updated_at is None or history.recorded_at is None:
         raise ValueError("A transaction has at least one record that counts.")
     transaction, object_id, object_type, flow = history.head
     named = history.objects - {(v.TRACE_OBJECT, transaction)}
@@ -204,6 +207,7 @@ def conclude(
         error=error_of(blocks, status, current),
         created_at=history.created_at,
         updated_at=history.updated_at,
+        recorded_at=history.recorded_at,
         first_at=first_at,
         last_at=last_at,
         stages=stages_of(blocks, by_name, definition, status),

@@ -7,7 +7,13 @@ documents are written through PyMongo by their own rooms; their models only read
 from tracking.models.access import ApiKey, Membership, Tenant, User
 from tracking.models.flows import FlowDefinition, FlowStep
 from tracking.models.journal import TransactionBlock
-from tracking.models.ledger import LogCheckpoint, LogSegment, SealQueueEntry
+from tracking.models.ledger import (
+    AnchorAlert,
+    LogAnchor,
+    LogCheckpoint,
+    LogSegment,
+    SealQueueEntry,
+)
 from tracking.models.transactions import (
     Cursor,
     FlowBlock,
@@ -18,11 +24,13 @@ from tracking.models.transactions import (
 )
 
 __all__ = [
+    "AnchorAlert",
     "ApiKey",
     "Cursor",
     "FlowBlock",
     "FlowDefinition",
     "FlowStep",
+    "LogAnchor",
     "LogCheckpoint",
     "LogSegment",
     "Membership",

@@ -65,3 +65,53 @@ class LogCheckpoint(Fact):
 
     def __str__(self) -> str:
         return f"{self.size} leaves"
+
+
+class LogAnchor(Fact):
+    """A checkpoint that was published outside the database, at `target` (a label, no address).
+
+    The key `target@size` is the fence: several processes may publish the same, one row tells of
+    it. `token` is what the target gave as a proof: the answer of a time stamp authority.
+    """
+
+    key = models.CharField(primary_key=True, max_length=160, db_column="_id")
+    size = models.BigIntegerField()
+    root = models.BinaryField()
+    kind = models.CharField(max_length=10)
+    target = models.CharField(max_length=130)
+    anchored_at = models.DateTimeField()
+    token = models.BinaryField(null=True)
+
+    class Meta:
+        db_table = "log_anchor"
+        base_manager_name = "objects"
+        ordering = ("-size",)
+        indexes = (
+            models.Index(fields=("-size",), name="anchor_size"),
+            models.Index(fields=("target", "-size"), name="anchor_target"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.size} leaves at {self.target}"
+
+
+class AnchorAlert(Fact):
+    """That the anchors at a target became late, or came again; inserting it is the right to tell.
+
+    The key `target/kind/size` lets one of several processes tell, once.
+    """
+
+    key = models.CharField(primary_key=True, max_length=160, db_column="_id")
+    kind = models.CharField(max_length=10)
+    target = models.CharField(max_length=130)
+    size = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "anchor_alert"
+        base_manager_name = "objects"
+        ordering = ("-at",)
+        indexes = (models.Index(fields=("target", "-at"), name="alert_target"),)
+
+    def __str__(self) -> str:
+        return f"{self.target} {self.kind}"

@@ -49,6 +49,8 @@ class Transaction(Derived):
     block = models.CharField("current block", max_length=v.NAME_MAX)
     created_at = models.DateTimeField("created")
     updated_at = models.DateTimeField("updated")
+    # of the last of its records; null in documents derived before there was such a field
+    recorded_at = models.DateTimeField("recorded", null=True)
     first_at = models.DateTimeField("first event")
     last_at = models.DateTimeField("last event")
     throughput_ms = models.BigIntegerField()

@@ -44,6 +44,7 @@ def transaction_document(tenant: str, lifetime: Lifetime) -> Document:
             "block": current.name,
             "created_at": lifetime.created_at,
             "updated_at": lifetime.updated_at,
+            "recorded_at": lifetime.recorded_at,
             "first_at": lifetime.first_at,
             "last_at": lifetime.last_at,
             "throughput_ms": lifetime.throughput_ms,

@@ -47,7 +47,7 @@ ACCEPT_PAUSE: Final = 0.001
 _READ: Final = 256 * 1024
 _AHEAD: Final = 64 * 1024
 # They tell a supervisor that the process lives, above all when it is busy.
-_PROBES: Final = ("/healthz", "/readyz")
+_PROBES: Final = ("/healthz", "/readyz", "/metrics")
 _PROBES_WAITING: Final = 16
 
 

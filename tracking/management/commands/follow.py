@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from tracking.anchoring.threads import start_anchoring
 from tracking.ledger.sealer import seal_until
 from tracking.projection.follower import follow_until
 from tracking.projection.owner import owner_here
@@ -18,7 +19,7 @@ from tracking.signing.keyring import ensure_keys
 
 
 class Command(BaseCommand):
-    help = "Seal recorded batches into the log and derive where every object is."
+    help = "Seal recorded batches into the log, anchor it, and derive where every object is."
 
     def handle(self, *args: Any, **options: Any) -> None:
         ensure_keys()
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         gc.set_threshold(100_000, 20, 20)
         sealer = threading.Thread(target=seal_until, args=(stop,), name="sealer")
         sealer.start()
+        anchors = start_anchoring(stop)
         try:
             follow_until(
                 stop, owner_here(), memory_bytes=settings.DFT_FOLLOWER_MEMORY_MB * 1024 * 1024
@@ -40,3 +42,5 @@ class Command(BaseCommand):
         finally:
             stop.set()
             sealer.join(30)
+            for thread in anchors:
+                thread.join(5)

@@ -20,6 +20,7 @@ from django.core.management.base import BaseCommand
 
 from tracking import clock
 from tracking.errors import DftError
+from tracking.metering import clear_meters
 from tracking.running.first_start import credentials_path, demo_path
 from tracking.running.supervisor import StartError, Supervisor, gunicorn_command
 from tracking.simulation import seed_demo
@@ -64,6 +65,7 @@ class Command(BaseCommand):
         supervisor.run_once("prepare")
         if supervisor.stopping.is_set():
             return
+        clear_meters()
         supervisor.add("web workers", gunicorn_command(settings))
         supervisor.add_command("follower", "follow")
         if not _wait_until_ready(supervisor):
