@@ -23,6 +23,7 @@ SMALL = {
     "ingest": "--records 2000 --single 40 --plain 500 --workers 1",
     "pages": "--small 600 --large 1200 --awkward 400 --requests 1 --workers 1",
     "client": "--calls 60 --away 1 --killed 300",
+    "ledger": "--seconds 1 --rate 300 --leaves 1000 --proofs 10",
     "follow": "--only lag --open 20 --rate 200 --seconds 1 --interleaved-seconds 1",
 }
 # What each of these exists for.
@@ -37,6 +38,15 @@ TOLD = {
     ),
     "pages": ("lifetime: large / small", "API list: / stock", "home: / nothing"),
     "client": ("record, p50", "away: stored", "killed: stored"),
+    "ledger": (
+        "delay max",
+        "sealing alone",
+        "inclusion proof p99",
+        "consistency proof p99",
+        "hashes of an inclusion proof",
+        "batches of 500: data",
+        "a record alone in its segment: on disk",
+    ),
     "follow": ("lag p99", "lag: CPU of follower per 1,000", "interleaved lag p99"),
 }
 
@@ -66,6 +76,12 @@ def test_growth_and_memory_are_measured_on_one_journal(tmp_path: Path) -> None:
     reached = {aim["figure"] for aim in told["aims"]}
     assert reached == {"the most a web worker grew", "grown / small, ours, batches"}
     assert told["notes"]["journal records at the end"] >= 5_000
+
+
+def test_ingest_is_measured_with_and_without_sealing(tmp_path: Path) -> None:
+    told = figures(tmp_path, "ingest", *"--sealing --records 1000 --workers 1".split())
+    assert {aim["figure"] for aim in told["aims"]} == {"sealing on / off"}
+    assert told["figures"]["sealing on / off"]["median"] > 0
 
 
 def test_every_bench_is_run_here() -> None:

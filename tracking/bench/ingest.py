@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=settings.DFT_THREADS)
     parser.add_argument("--preload", type=int, default=0, help="journal records before the rounds")
     parser.add_argument("--no-sealer", action="store_true", help="without the sealer running")
+    parser.add_argument(
+        "--sealing", action="store_true", help="instead: batches with and without the sealer"
+    )
     parser.add_argument("--follower", action="store_true", help="with the follower running")
     parser.add_argument(
         "--grow", type=int, default=0, help="instead: batches at 50,000 and at so many records"
@@ -51,6 +54,12 @@ def run(options: dict[str, Any]) -> Report:
         if options["grow"] or options["memory"]:
             small = _staged(stack, options) if options["grow"] else None
             endurance.measure(stage, small, report, options, batches=_batches)
+        elif options["sealing"]:
+            for round_ in range(options["rounds"]):
+                _sealing(stage, report, options, round_)
+            ours = "ours, batches"
+            report.ratio("sealing on / off", f"{ours}, sealing on", f"{ours}, sealing off")
+            report.aim("sealing on / off", least=0.85)
         else:
             for round_ in range(options["rounds"]):
                 _batches(stage, report, options, f"b{round_}")
@@ -69,7 +78,7 @@ def _staged(stack: ExitStack, options: dict[str, Any]) -> Stage:
     stage = stack.enter_context(Stage(workers=options["workers"], threads=options["threads"]))
     if options["follower"]:
         stage.start_follower()
-    elif not options["no_sealer"]:
+    elif not options["no_sealer"] and not options["sealing"]:
         stage.start_sealer()
     _warm_up(stage)
     return stage
@@ -77,7 +86,7 @@ def _staged(stack: ExitStack, options: dict[str, Any]) -> Stage:
 
 def _warm_up(stage: Stage) -> None:
     """First requests import and connect; a sealer that starts takes a second of a core."""
-    endurance.fill(stage, "warm", 2_000, _SINGLE_CONNECTIONS)
+    endurance.fill(stage, f"warm{time.monotonic_ns()}", 2_000, _SINGLE_CONNECTIONS)
     queue = MongoClient[dict[str, Any]](stage.uri)["dft"]["seal_queue"]
     until = time.monotonic() + _SEALED_SECONDS
     while stage.processes.keys() & {"sealer", "follower"} and queue.find_one() is not None:
@@ -122,6 +131,25 @@ def _batches(
     report.add(f"ours / raw insert_many{when}", count / done.seconds / best.rate, "×")
     raw_cpu = count * (best.load_cpu + best.mongo_cpu)
     report.add(f"CPU, raw / ours{when}", raw_cpu / ours_cpu, "×")
+
+
+def _sealing(stage: Stage, report: Report, options: dict[str, Any], round_: int) -> None:
+    """The same load with the sealer running and without, the one that goes first in turn."""
+    size = options["batch"]
+    for on in (True, False) if round_ % 2 else (False, True):
+        when = f", sealing {'on' if on else 'off'}"
+        if on:
+            stage.start_sealer()
+        # A sealer that starts, or has to catch up, would be measured with what it missed.
+        _warm_up(stage)
+        load = bodies(f"q{round_}{int(on)}", options["records"] // size, size)
+        done, cpu = _posted(stage, stage.url, POST, load, options["connections"])
+        count = len(load) * size
+        report.add(f"ours, batches{when}", count / done.seconds, "records/s")
+        report.add(f"ours, batch p99{when}", 1000 * percentile(done.latencies, 0.99), "ms")
+        report.add(f"CPU of all{when}", 1e6 * sum(cpu.values()) / count, "ms/1,000")
+        if on:
+            stage.stop("sealer")
 
 
 def _single(stage: Stage, report: Report, options: dict[str, Any], name: str) -> None:
