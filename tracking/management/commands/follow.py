@@ -12,6 +12,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from tracking.ledger.sealer import seal_until
+from tracking.mongo.connection import database
+from tracking.mongo.grants import warn_if_exposed
+from tracking.mongo.users import FOLLOWER
 from tracking.projection.follower import follow_until
 from tracking.projection.owner import owner_here
 from tracking.signing.keyring import ensure_keys
@@ -22,6 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         ensure_keys()
+        warn_if_exposed(database(), FOLLOWER)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
