@@ -79,13 +79,13 @@ class Command(BaseCommand):
             f"{VARIABLES[role]}='{_uri_for(uri, role, passwords[role], database.name)}'\n"
             for role in ROLES
         ]
-        # first: a password that is in force and written nowhere would be lost
+        roles = {role: ensure_role(database, role) for role in ROLES}
+        # before they are in force, or a password could be lost; running it again sets them
         _write(output, "".join(lines))
         for role in ROLES:
-            done = ensure_role(database, role)
             made = ensure_user(database, role, passwords[role])
             new = "created" if made == CREATED else "kept" if role in known else "new password"
-            self.stdout.write(f"{user_name(role)}: {new}; role {role_name(role)}: {done}")
+            self.stdout.write(f"{user_name(role)}: {new}; role {role_name(role)}: {roles[role]}")
         self.stdout.write(
             f"Their addresses are in {output}: give each process those it needs"
             " (docs/operations.md)."
