@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from django.urls import reverse_lazy
 from django.utils.module_loading import import_string
 
 from tracking import vocabulary as v
+from tracking.mongo.addresses import address_of, role_of
 from tracking.mongo.connection import settings_entry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -83,16 +85,6 @@ def secret_key(directory: Path) -> str:
             " directory that can be written, or name another with DFT_DATA_DIR."
         ) from error
     return made
-
-
-def mongodb_uri(directory: Path) -> str:
-    """DFT_MONGODB_URI, else the embedded MongoDB that `up` runs on this data directory."""
-    if given := os.environ.get("DFT_MONGODB_URI"):
-        return given
-    path = directory / "mongodb" / "uri"
-    if path.exists():
-        return path.read_text(encoding="ascii").strip()
-    return "mongodb://127.0.0.1:27017/dft"
 
 
 # --- Where things are ------------------------------------------------------------------
@@ -254,7 +246,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # --- Database --------------------------------------------------------------------------
-DATABASES = {"default": settings_entry(mongodb_uri(DFT_DATA_DIR))}
+# Each kind of process has a database user of its own, with the least rights it needs.
+DFT_DATABASE_ROLE = role_of(sys.argv)
+DATABASES = {"default": settings_entry(address_of(DFT_DATABASE_ROLE, DFT_DATA_DIR))}
 DEFAULT_AUTO_FIELD = "django_mongodb_backend.fields.ObjectIdAutoField"
 MIGRATION_MODULES = {
     app: f"dft_project.mongo_migrations.{app}"

@@ -148,9 +148,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dft-real-") as place:
         folder = Path(place)
         with EmbeddedMongo(folder / "mongodb", for_tests=True, cache_gb=1) as mongo:
-            plain = Database(mongo.uri, "plain", folder)
+            plain = Database(mongo.uris["web"], "plain", folder)
             digest = in_order(plain, given.directory / BPIC, report)
-            shuffled = Database(mongo.uri, "shuffled", folder)
+            shuffled = Database(mongo.uris["web"], "shuffled", folder)
             out_of_order(shuffled, given.directory / BPIC, report, digest, given.kills)
             olist(plain, given.directory / OLIST, report)
     Console(width=150).print(report.table)

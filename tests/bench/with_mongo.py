@@ -16,7 +16,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="dft-") as directory,
         EmbeddedMongo(Path(directory), for_tests=True) as mongo,
     ):
-        environment = {**os.environ, "DFT_MONGODB_URI": mongo.uri}
+        environment = {**os.environ, "DFT_MONGODB_URI": mongo.uris["web"]}
         return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
 
 

@@ -24,10 +24,11 @@ def uri_of(name: str) -> str:
     return urlunsplit(parts._replace(path=f"/{name}"))
 
 
-def python(*arguments: str, uri: str, data: Path) -> subprocess.Popen[str]:
-    """A Python process of the project, on this database."""
+def python(*arguments: str, uri: str, data: Path, **more: str) -> subprocess.Popen[str]:
+    """A Python process of the project, on this database; `more` goes into its environment."""
     environment = {
         **os.environ,
+        **more,
         "DFT_MONGODB_URI": uri,
         "DFT_DATA_DIR": str(data),
         "DFT_KEY_DIR": str(settings.DFT_KEY_DIR),  # one log is signed by one installation
@@ -42,13 +43,13 @@ def python(*arguments: str, uri: str, data: Path) -> subprocess.Popen[str]:
     )
 
 
-def manage(*arguments: str, uri: str, data: Path) -> subprocess.Popen[str]:
-    return python("manage.py", *arguments, uri=uri, data=data)
+def manage(*arguments: str, uri: str, data: Path, **more: str) -> subprocess.Popen[str]:
+    return python("manage.py", *arguments, uri=uri, data=data, **more)
 
 
-def ran(*arguments: str, uri: str, data: Path) -> tuple[int, str]:
+def ran(*arguments: str, uri: str, data: Path, **more: str) -> tuple[int, str]:
     """Exit code and output of a command that ends by itself."""
-    process = manage(*arguments, uri=uri, data=data)
+    process = manage(*arguments, uri=uri, data=data, **more)
     output, _nothing = process.communicate(timeout=120)
     return process.returncode, output
 

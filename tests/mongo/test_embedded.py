@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,7 +18,9 @@ from pymongo.errors import OperationFailure
 
 from tracking.mongo import embedded, mongod
 from tracking.mongo.embedded import EmbeddedMongo, EmbeddedMongoError
+from tracking.mongo.grants import compare
 from tracking.mongo.mongod import explain_exit, find_mongod
+from tracking.mongo.users import ROLES
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -31,12 +34,12 @@ def mongo(tmp_path: Path) -> Iterator[EmbeddedMongo]:
 
 def put(uri: str, key: int) -> None:
     with MongoClient(uri, w="majority", journal=True) as client:
-        client.dft.things.insert_one({"_id": key})
+        client.dft.journal.insert_one({"_id": key})
 
 
 def keys(uri: str) -> list[int]:
     with MongoClient(uri) as client:
-        return sorted(each["_id"] for each in client.dft.things.find())
+        return sorted(each["_id"] for each in client.dft.journal.find())
 
 
 def free_port() -> int:
@@ -76,7 +79,7 @@ def test_only_who_has_the_password_gets_in_and_only_to_its_database(mongo: Embed
         with pytest.raises(OperationFailure):
             client.dft.command("eval", "1")
         with pytest.raises(OperationFailure):
-            list(client.dft.things.find({"$where": "true"}))
+            list(client.dft.journal.find({"$where": "true"}))
     with (
         MongoClient("127.0.0.1", mongo._port, directConnection=True) as stranger,
         pytest.raises(OperationFailure, match="authentication"),
@@ -84,6 +87,52 @@ def test_only_who_has_the_password_gets_in_and_only_to_its_database(mongo: Embed
         stranger.dft.things.find_one()
     for name in ("credentials.json", "keyfile"):
         assert (mongo.directory / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_each_process_has_a_user_who_may_do_what_it_needs_and_no_more(mongo: EmbeddedMongo) -> None:
+    mongo.start()
+    assert mongo.uris.keys() == set(ROLES)
+    assert len(set(mongo.uris.values())) == len(ROLES)
+    for role, uri in mongo.uris.items():
+        with MongoClient(uri) as client:
+            assert compare(client["dft"], role).none
+    before = dict(mongo.uris)
+    mongo.stop()
+    mongo.start()
+    assert mongo.uris == before
+
+
+def test_an_older_installation_gets_its_users_and_loses_the_one_who_could_do_anything(
+    mongo: EmbeddedMongo,
+) -> None:
+    put(mongo.start(), 1)
+    path = mongo.directory / "credentials.json"
+    known = json.loads(path.read_text())
+    with MongoClient(
+        *("127.0.0.1", mongo._port),
+        username=known["root_user"],
+        password=known["root_password"],
+    ) as root:
+        root.dft.command("dropAllUsersFromDatabase")
+        root.dft.command("dropAllRolesFromDatabase")
+        roles = [{"role": role, "db": "dft"} for role in ("readWrite", "dbAdmin")]
+        root.admin.command("createUser", "dft", pwd="former", roles=roles)
+    former = f"mongodb://dft:former@127.0.0.1:{mongo._port}/dft?replicaSet=dft&authSource=admin"
+    put(former, 2)
+    mongo.stop()
+    del known["users"]
+    path.write_text(json.dumps({**known, "app_user": "dft", "app_password": "former"}))
+
+    uri = mongo.start()
+    assert keys(uri) == [1, 2]
+    for role in ROLES:
+        with MongoClient(mongo.uris[role]) as client:
+            assert compare(client["dft"], role).none
+    with pytest.raises(OperationFailure, match="Authentication failed"):
+        put(former, 3)
+    with MongoClient(uri) as client, pytest.raises(OperationFailure, match="not authorized"):
+        client.dft.journal.delete_one({"_id": 1})
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_second_start_on_the_same_directory_is_refused(mongo: EmbeddedMongo) -> None:

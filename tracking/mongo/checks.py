@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
+
+from tracking.mongo.grants import compare
 
 PROJECT_APP = "tracking"
 
@@ -53,3 +56,27 @@ def check_replica_set(databases: Sequence[str] | None = None, **_: Any) -> list[
         if connections[alias].vendor == "mongodb"
         and not connections[alias].features._supports_transactions
     ]
+
+
+@register(Tags.database, deploy=True)
+def check_database_rights(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """dft.W001, dft.E003: the process's database user may do what users.py says, and no more."""
+    found: list[CheckMessage] = []
+    role = settings.DFT_DATABASE_ROLE
+    for alias in databases or ():
+        if connections[alias].vendor != "mongodb":
+            continue
+        difference = compare(connections[alias].database, role)
+        hint = (
+            "Give each process a database user of its own: `manage.py create_database_users`;"
+            " with --check it compares all of them."
+        )
+        if difference.missing:
+            missing = "; ".join(difference.missing)
+            text = f"The database user of {alias!r} ({role}) lacks rights: {missing}."
+            found.append(Error(text, hint=hint, id="dft.E003"))
+        if difference.excess:
+            excess = "; ".join(difference.excess)
+            text = f"The database user of {alias!r} ({role}) has rights it does not need: {excess}."
+            found.append(Warning(text, hint=hint, id="dft.W001"))
+    return found

@@ -248,6 +248,24 @@ def settings_entry(uri: str, **defaults: Any) -> dict[str, Any]:
     }
 
 
+@contextlib.contextmanager
+def connected_to(uri: str) -> Iterator[None]:
+    """Let the default connection use this URI, of another user of the same database, meanwhile.
+
+    For a command whose steps need different rights, while nothing else uses the connection.
+    """
+    entry = settings_entry(uri)
+    own = connection.settings_dict
+    before = {name: own[name] for name in ("HOST", "OPTIONS")}
+    connection.close_pool()
+    own.update({name: entry[name] for name in before})
+    try:
+        yield
+    finally:
+        connection.close_pool()
+        own.update(before)
+
+
 def close_before_fork() -> None:
     """Close this process's MongoDB clients; the next query opens new ones.
 

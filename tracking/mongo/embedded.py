@@ -11,7 +11,6 @@ import base64
 import contextlib
 import fcntl
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -25,7 +24,10 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from .addresses import write_secret
+from .grants import ensure_role, ensure_user
 from .mongod import EmbeddedMongoError, die_with_parent, explain_exit, find_mongod
+from .users import ROLES, WEB, user_name
 
 __all__ = ["EmbeddedMongo", "EmbeddedMongoError"]
 
@@ -40,7 +42,6 @@ STOP_SECONDS = 30.0
 OPLOG_MB = 1024
 TEST_OPLOG_MB = 128
 
-ROLES = [{"role": "readWrite", "db": DATABASE}, {"role": "dbAdmin", "db": DATABASE}]
 # tests make databases, users and roles as they need them
 TEST_ROLES = [
     {"role": role, "db": "admin"}
@@ -52,9 +53,9 @@ TEST_ROLES = [
     )
 ]
 
-ALREADY_INITIALIZED = 23
-AUTHENTICATION_FAILED = 18
 UNAUTHORIZED = 13
+AUTHENTICATION_FAILED = 18
+ALREADY_INITIALIZED = 23
 
 
 class EmbeddedMongo:
@@ -62,6 +63,8 @@ class EmbeddedMongo:
 
     Call `start()` from a thread that lives as long as mongod is needed: the kernel ends mongod with
     the thread that started it. Without `port`, the last one is used again, or any free one.
+    `uris` has the address of each role of users.py. `for_tests`: one user for all of them, who may
+    make databases and users.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class EmbeddedMongo:
         self.cache_gb = cache_gb
         self.for_tests = for_tests
         self.process: subprocess.Popen[bytes] | None = None
-        self.uri = ""
+        self.uris: dict[str, str] = {}
 
     @property
     def data(self) -> Path:
@@ -100,12 +103,12 @@ class EmbeddedMongo:
         self.stop()
 
     def start(self) -> str:
-        """Start mongod, wait until it takes writes, and return the application's URI.
+        """Start mongod, wait until it takes writes, and return the URI of the web workers.
 
         Raises `EmbeddedMongoError` with one sentence that says what to do.
         """
         if self.process is not None and self.process.poll() is None:
-            return self.uri
+            return self.uris[WEB]
         binary = find_mongod()
         credentials = self._prepare_directory()
         port = self._choose_port(credentials.get("port"))
@@ -117,12 +120,16 @@ class EmbeddedMongo:
             raise
         if credentials.get("port") != port:
             self._write_credentials({**credentials, "port": port})
-        user, password = credentials["app_user"], credentials["app_password"]
-        self.uri = (
-            f"mongodb://{user}:{password}@{HOST}:{port}/{DATABASE}"
-            f"?replicaSet={REPLICA_SET}&authSource=admin"
-        )
-        return self.uri
+        for role in ROLES:
+            if self.for_tests:
+                login, source = f"{credentials['app_user']}:{credentials['app_password']}", "admin"
+            else:
+                login, source = f"{user_name(role)}:{credentials['users'][role]}", DATABASE
+            self.uris[role] = (
+                f"mongodb://{login}@{HOST}:{port}/{DATABASE}"
+                f"?replicaSet={REPLICA_SET}&authSource={source}"
+            )
+        return self.uris[WEB]
 
     def stop(self) -> None:
         """Ask mongod to end and wait for it; kill it if it has not ended after 30 seconds."""
@@ -186,24 +193,26 @@ class EmbeddedMongo:
     def _make_keyfile(self) -> None:
         path = self.directory / "keyfile"
         if not path.exists():
-            _write_secret(path, base64.b64encode(secrets.token_bytes(756)))
+            write_secret(path, base64.b64encode(secrets.token_bytes(756)))
 
     def _load_credentials(self) -> dict[str, Any]:
         path = self.directory / "credentials.json"
-        if path.exists():
-            return json.loads(path.read_text())
-        credentials = {
+        credentials = json.loads(path.read_text()) if path.exists() else {}
+        wanted = {
             "root_user": "dft-launcher",
             "root_password": secrets.token_urlsafe(24),
-            "app_user": "dft",
-            "app_password": secrets.token_urlsafe(24),
+            "users": {role: secrets.token_urlsafe(24) for role in ROLES},
         }
-        self._write_credentials(credentials)
-        return credentials
+        if self.for_tests:
+            wanted |= {"app_user": "dft", "app_password": secrets.token_urlsafe(24)}
+        whole = {**wanted, **credentials}
+        if whole.keys() != credentials.keys():
+            self._write_credentials(whole)
+        return whole
 
     def _write_credentials(self, credentials: dict[str, Any]) -> None:
         text = json.dumps(credentials, indent=2) + "\n"
-        _write_secret(self.directory / "credentials.json", text.encode())
+        write_secret(self.directory / "credentials.json", text.encode())
 
     def _choose_port(self, last: int | None) -> int:
         if self.port is not None:
@@ -288,8 +297,10 @@ class EmbeddedMongo:
             self._wait(deadline, lambda: _is_primary(client))
             _create_root(client, *root)
         with _client(port, root) as client:
-            app = (credentials["app_user"], credentials["app_password"])
-            _set_app_user(client, *app, TEST_ROLES if self.for_tests else ROLES)
+            if self.for_tests:
+                _set_test_user(client, credentials["app_user"], credentials["app_password"])
+            else:
+                _set_users(client, credentials)
 
     def _wait(self, deadline: float, done: Any) -> None:
         while True:
@@ -351,10 +362,20 @@ def _create_root(client: MongoClient, user: str, password: str) -> None:
         client.admin.command("createUser", user, pwd=password, roles=["root"])
 
 
-def _set_app_user(client: MongoClient, user: str, password: str, roles: list[Any]) -> None:
+def _set_test_user(client: MongoClient, user: str, password: str) -> None:
     known = client.admin.command("usersInfo", user)["users"]
     command = "updateUser" if known else "createUser"
-    client.admin.command(command, user, pwd=password, roles=roles)
+    client.admin.command(command, user, pwd=password, roles=TEST_ROLES)
+
+
+def _set_users(client: MongoClient, credentials: dict[str, Any]) -> None:
+    for role in ROLES:
+        ensure_role(client[DATABASE], role)
+        ensure_user(client[DATABASE], role, credentials["users"][role])
+    # until there was one for each process, this one could do anything
+    former = credentials.get("app_user")
+    if former and client.admin.command("usersInfo", former)["users"]:
+        client.admin.command("dropUser", former)
 
 
 def _listens(port: int) -> bool:
@@ -372,14 +393,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-def _write_secret(path: Path, content: bytes) -> None:
-    """Write a file for this user only, whole or not at all."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

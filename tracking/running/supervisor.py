@@ -11,11 +11,13 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tracking.errors import DftError
+from tracking.mongo.addresses import VARIABLES, environment_for, uri_file, write_secret
 from tracking.mongo.embedded import EmbeddedMongo
 from tracking.mongo.mongod import die_with_parent
 
@@ -102,18 +104,17 @@ class Supervisor:
             signal.signal(number, lambda *_: self.stopping.set())
 
     def start_mongo(self, directory: Path) -> None:
-        """The embedded MongoDB; its URI goes to the children and to commands run beside."""
+        """The embedded MongoDB; its URIs go to the children and to commands run beside."""
         self.mongo = EmbeddedMongo(directory)
-        uri = self.mongo.start()
-        self.environment["DFT_MONGODB_URI"] = uri
-        path = directory / "uri"
-        descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(uri)
+        self.mongo.start()
+        for role, uri in self.mongo.uris.items():
+            self.environment[VARIABLES[role]] = uri
+            write_secret(uri_file(directory, role), uri.encode())
 
-    def run_once(self, *arguments: str) -> None:
+    def run_once(self, *arguments: str, roles: Sequence[str]) -> None:
         """Run a management command to its end."""
-        child = Child(" ".join(arguments), self._manage(*arguments), self.environment)
+        environment = environment_for(self.environment, *roles)
+        child = Child(" ".join(arguments), self._manage(*arguments), environment)
         child.start()
         process = child.process
         if process is None:
@@ -127,13 +128,14 @@ class Supervisor:
                 f"`manage.py {child.name}` failed (exit {process.returncode}); see above."
             )
 
-    def add(self, name: str, command: list[str]) -> None:
-        child = Child(name, command, self.environment)
+    def add(self, name: str, command: list[str], *, roles: Sequence[str]) -> None:
+        """Start a process that knows the database addresses of these roles alone."""
+        child = Child(name, command, environment_for(self.environment, *roles))
         self.children.append(child)
         child.start()
 
-    def add_command(self, name: str, *arguments: str) -> None:
-        self.add(name, self._manage(*arguments))
+    def add_command(self, name: str, *arguments: str, roles: Sequence[str]) -> None:
+        self.add(name, self._manage(*arguments), roles=roles)
 
     def watch(self) -> None:
         """Keep everything running until told to stop."""

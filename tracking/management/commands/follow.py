@@ -13,6 +13,9 @@ from django.core.management.base import BaseCommand
 
 from tracking.anchoring.threads import start_anchoring
 from tracking.ledger.sealer import seal_until
+from tracking.mongo.connection import database
+from tracking.mongo.grants import warn_if_exposed
+from tracking.mongo.users import FOLLOWER
 from tracking.projection.follower import follow_until
 from tracking.projection.owner import owner_here
 from tracking.signing.keyring import ensure_keys
@@ -23,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         ensure_keys()
+        warn_if_exposed(database(), FOLLOWER)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

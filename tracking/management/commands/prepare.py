@@ -12,6 +12,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from tracking.mongo.addresses import address_of
+from tracking.mongo.connection import connected_to
+from tracking.mongo.users import MIGRATOR
 from tracking.running.first_start import ensure_first_start
 from tracking.signing.keyring import ensure_keys
 
@@ -20,7 +23,9 @@ class Command(BaseCommand):
     help = "Migrate, collect static files, and on the very first start create what is needed."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command("migrate", verbosity=0, interactive=False)
+        # migrating needs rights that nothing else has, and has not those to create people and keys
+        with connected_to(address_of(MIGRATOR, settings.DFT_DATA_DIR)):
+            call_command("migrate", verbosity=0, interactive=False)
         ensure_keys()
         self._collect_static()
         ensure_first_start()

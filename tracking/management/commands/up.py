@@ -21,6 +21,8 @@ from django.core.management.base import BaseCommand
 from tracking import clock
 from tracking.errors import DftError
 from tracking.metering import clear_meters
+from tracking.mongo.addresses import VARIABLES, given
+from tracking.mongo.users import AUDITOR, FOLLOWER, MIGRATOR, WEB
 from tracking.running.first_start import credentials_path, demo_path
 from tracking.running.supervisor import StartError, Supervisor, gunicorn_command
 from tracking.simulation import seed_demo
@@ -58,16 +60,23 @@ class Command(BaseCommand):
 
     def _run(self, supervisor: Supervisor) -> None:
         first = not credentials_path().exists()
-        if not os.environ.get("DFT_MONGODB_URI"):
+        addresses = given()
+        if addresses and WEB not in addresses:
+            raise StartError(
+                f"{VARIABLES[next(iter(addresses))]} is set, and DFT_MONGODB_URI is not:"
+                " set that too, or none of them."
+            )
+        if not addresses:
             self.stdout.write("Starting MongoDB …")
             supervisor.start_mongo(Path(settings.DFT_DATA_DIR) / "mongodb")
         self.stdout.write("Preparing …")
-        supervisor.run_once("prepare")
+        supervisor.run_once("prepare", roles=(WEB, MIGRATOR))
         if supervisor.stopping.is_set():
             return
         clear_meters()
-        supervisor.add("web workers", gunicorn_command(settings))
-        supervisor.add_command("follower", "follow")
+        # the auditor's, which may read and no more, for checks that are begun from the admin
+        supervisor.add("web workers", gunicorn_command(settings), roles=(WEB, AUDITOR))
+        supervisor.add_command("follower", "follow", roles=(FOLLOWER,))
         if not _wait_until_ready(supervisor):
             return
         self._tell(first)

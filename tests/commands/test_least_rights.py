@@ -1,0 +1,186 @@
+"""The whole product, from the first start on, under the database users that `up` makes."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.admin.test_flow_definitions import body as definition
+from tests.commands.test_import_log import loans
+from tests.commands.test_up import Installation, derived
+from tests.faults.processes import ROOT, wait_for
+from tests.tools import record
+
+REFUSED = ("not authorized", "Unauthorized", "Traceback", "ERROR", "may change or remove")
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    made = Installation(tmp_path / "data", tmp_path)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.process.terminate()
+        made.process.wait(60)
+
+
+class Person:
+    """Somebody with a browser."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.jar = http.cookiejar.CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
+
+    def get(self, path: str) -> str:
+        with self.opener.open(f"{self.url}{path}", timeout=30) as answer:
+            return answer.read().decode()
+
+    def post(self, path: str, **fields: Any) -> tuple[str, str]:
+        """The address it led to, and the page there."""
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path))
+        assert token is not None
+        sent = urllib.parse.urlencode({**fields, "csrfmiddlewaretoken": token[1]}, doseq=True)
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            f"{self.url}{path}", sent.encode(), {"Referer": f"{self.url}{path}"}
+        )
+        with self.opener.open(request, timeout=30) as answer:
+            return answer.geturl().removeprefix(self.url), answer.read().decode()
+
+
+def run(installation: Installation, *arguments: str, expected: int = 0) -> str:
+    """What a command says that is run by hand beside what runs."""
+    inherited = {name: text for name, text in os.environ.items() if name[:4] != "DFT_"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={**inherited, "DFT_DATA_DIR": str(installation.data)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == expected, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def post(installation: Installation, key: str, *records: dict[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(  # noqa: S310
+        f"{installation.url}/api/v1/blocks",
+        json.dumps(list(records)).encode(),
+        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        told: dict[str, Any] = json.loads(answer.read())
+    return told
+
+
+def test_everything_works_and_nothing_is_refused(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.start()
+    installation.ready()
+    said = []
+    known = installation.credentials()
+
+    assert post(installation, known["ingest_key"], record(id="a", transaction="t"))["stored"] == 1
+    wait_for(lambda: installation.get("/api/v1/transactions/t")[0] == 200, "it is derived")
+    for path in (
+        "/api/v1/transactions",
+        "/api/v1/blocks/a",
+        "/api/v1/transactions/t/lifetime",
+        "/api/v1/transactions/t/blocks",
+        "/api/v1/transactions/t/lineage",
+    ):
+        assert installation.get(path)[0] == 200, path
+    wait_for(lambda: installation.get("/api/v1/blocks/a/proof")[0] == 200, "it is sealed")
+
+    person = Person(installation.url)
+    signed_in, _page = person.post(
+        "/admin/login/", username=known["admin_user"], password=known["admin_password"]
+    )
+    assert "login" not in signed_in
+    home = person.get("/admin/")
+    lists = set(re.findall(r'href="(/admin/[a-z]+/[a-z]+/)"', home))
+    assert len(lists) >= 13
+    for path in sorted(lists):
+        page = person.get(path)
+        for row in re.findall(rf'href="({path}[^"]+/change/)[^"]*"', page)[:1]:
+            person.get(row)
+    person.get("/admin/?q=order-1001")
+
+    _where, page = person.post(
+        "/admin/tracking/apikey/add/", name="shop", tenant="default", scopes=["ingest"]
+    )
+    made = re.search(r"dft_[a-z0-9]+_[A-Za-z0-9_-]{43}", page)
+    assert made is not None
+    assert post(installation, made[0], record(id="b", transaction="u"))["stored"] == 1
+    key = made[0].split("_")[1]
+    person.post(f"/admin/tracking/apikey/{key}/revoke/", post="yes")
+    person.post("/admin/tracking/tenant/add/", slug="globex", name="Globex")
+    person.post(
+        "/admin/tracking/user/add/",
+        username="ann",
+        full_name="Ann",
+        email="",
+        tenants=["globex"],
+        usable_password="true",
+        password1="long-pass-w-7",
+        password2="long-pass-w-7",
+    )
+    assert "ann" in person.get("/admin/tracking/user/")
+
+    def percent() -> Any:
+        return installation.get("/api/v1/transactions/t")[1]["progress"]["percent"]
+
+    assert percent() is None
+    steps = [("receive", "ingress", 5), ("ship", "egress", 60)]
+    where, page = person.post(
+        "/admin/tracking/flowdefinition/add/", **definition(steps, tenant="default")
+    )
+    assert where == "/admin/tracking/flowdefinition/", page
+    wait_for(lambda: percent() == 50, "the flow is derived again")
+    # the newest first
+    flow = re.search(r"/admin/tracking/flowdefinition/[^/\"]+/(?=change/)", page)
+    assert flow is not None
+    person.post(f"{flow[0]}delete/", post="yes")
+
+    secret = run(installation, "create_key", "--tenant=default", "--name=x", "--scope=ingest")
+    assert post(installation, secret.strip(), record(id="c"))["stored"] == 1
+    log = str(loans(tmp_path, 6))
+    said.append(run(installation, "import_log", log, "--mapping=bpic2012", "--tenant=default"))
+    said.append(
+        run(
+            *(installation, "simulate", "--url", installation.url),
+            *("--key", secret.strip(), "--objects", "20"),
+        )
+    )
+    followed = derived(installation)
+    said.append(run(installation, "rebuild"))
+    assert f"from {followed} records" in said[-1]
+    said.append(run(installation, "rebuild", "--check"))
+    said.append(run(installation, "create_database_users", "--check"))
+    assert said[-1].count(": as it should be") == 4
+    checked = run(installation, "check", "--deploy", "--database", "default")
+    assert "dft." not in checked
+    assert "couldn't be flushed" in run(installation, "flush", "--no-input", expected=1)
+    assert derived(installation) == followed
+    assert installation.get("/api/v1/blocks/a")[0] == 200
+    assert set(re.findall(r'href="(/admin/[a-z]+/[a-z]+/)"', person.get("/admin/"))) == lists
+
+    directory = installation.data / "mongodb"
+    for name in ("uri", "uri-follower", "uri-migrator", "uri-auditor", "credentials.json"):
+        assert (directory / name).stat().st_mode & 0o777 == 0o600
+    installation.stop()
+    for text in (installation.output, *said):
+        assert not any(word in text for word in REFUSED), text
