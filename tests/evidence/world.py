@@ -33,7 +33,12 @@ def story(transaction: str = "tx-1", thing: str = "order-1", prefix: str = "a") 
             **more,
         )
 
-    error = {"type": "TimeoutError", "message": f"no answer {NAMES}", "code": "E-7", "stacktrace": "x"}
+    error = {
+        "type": "TimeoutError",
+        "message": f"no answer {NAMES}",
+        "code": "E-7",
+        "stacktrace": "x",
+    }
     return [
         step(1, "receive", "ingress", "succeeded", 0, attributes={"f": FLOATS, "n": NAMES}),
         step(2, "price", "processing", "started", 1, queued_at="2026-01-31T10:00:30Z"),

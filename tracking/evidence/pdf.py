@@ -25,7 +25,8 @@ from tracking.evidence.text import cut
 from tracking.evidence.told import BlockTold, RecordTold, Story
 
 _MARGIN: Final = 18 * mm
-_WIDTH: Final = A4[0] - 2 * _MARGIN
+_PADDING: Final = 6  # of reportlab's frames, on each side
+_WIDTH: Final = A4[0] - 2 * _MARGIN - 2 * _PADDING
 _CELL: Final = 600  # a cell cannot be broken over pages
 _DIM: Final = colors.HexColor("#555555")
 _LINE: Final = colors.HexColor("#cccccc")
@@ -78,8 +79,10 @@ def story_pdf(story: Story) -> bytes:
     def footer(canvas: Any, page: Any) -> None:
         canvas.setFont(FONT, 7)
         canvas.setFillColor(_DIM)
-        canvas.drawString(_MARGIN, 9 * mm, f"{story.transaction}, exported {story.exported}")
-        canvas.drawRightString(A4[0] - _MARGIN, 9 * mm, f"page {page.page}")
+        canvas.drawString(
+            _MARGIN + _PADDING, 9 * mm, f"{story.transaction}, exported {story.exported}"
+        )
+        canvas.drawRightString(A4[0] - _MARGIN - _PADDING, 9 * mm, f"page {page.page}")
 
     document.build(list(_parts(story)), onFirstPage=footer, onLaterPages=footer)
     return out.getvalue()
@@ -207,4 +210,6 @@ def _table(rows: list[list[Any]], widths: list[float], *, head: bool = True) -> 
         ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, _LINE),
     ]
-    return LongTable(rows, widths, repeatRows=1 if head else 0, style=TableStyle(look))
+    return LongTable(
+        rows, widths, repeatRows=1 if head else 0, style=TableStyle(look), hAlign="LEFT"
+    )

@@ -29,12 +29,12 @@ _MARKS: Final = {
 }
 
 _BLOCK_WORDS: Final = {
-    v.QUEUED: "was waiting to begin",
-    v.STARTED: "had begun and not ended",
-    v.SUCCEEDED: "succeeded",
-    v.FAILED: "failed",
-    v.SKIPPED: "was skipped",
-    v.FILTERED: "filtered the object out",
+    v.QUEUED: "It waited to begin{}, since {}",
+    v.STARTED: "It had begun{}, and not ended when last heard of on {}",
+    v.SUCCEEDED: "It succeeded{}, on {}",
+    v.FAILED: "It failed{}, on {}",
+    v.SKIPPED: "It was skipped{}, on {}",
+    v.FILTERED: "It filtered the object out{}, on {}",
 }
 
 
@@ -45,9 +45,9 @@ def block_told(number: int, block: Block) -> BlockTold:
         kept = attempts[: ATTEMPTS_TOLD // 2] + attempts[-(ATTEMPTS_TOLD // 2) :]
     said = []
     if block.reason:
-        said.append(f"Reason given: {visible(block.reason)}")
+        said.append(f"Reason given: {visible(cut(block.reason, 2 * SAID))}")
     if block.failure is not None:
-        error = exception_told(block.failure[1], most=4_000)
+        error = exception_told(block.failure[1], most=2 * SAID)
         earlier = "" if block.status == v.FAILED else "An earlier error, since overcome: "
         said.append(f"{earlier}{error} (record {block.exception_record})")
     for currency, value in sorted(block.costs.items()):
@@ -73,15 +73,14 @@ def block_told(number: int, block: Block) -> BlockTold:
 
 
 def _sentence(block: Block, attempts: int) -> str:
-    tried = "" if attempts == 1 else f" in the last of {attempts:,} attempts"
+    tried = "" if attempts == 1 else f" at the last of {attempts:,} attempts"
     spans = []
     if block.queue_ms is not None:
         spans.append(f"waited {duration(block.queue_ms)}")
     if block.work_ms is not None:
         spans.append(f"worked {duration(block.work_ms)}")
     took = f"; it {' and '.join(spans)}" if spans else ""
-    word = _BLOCK_WORDS[block.status]
-    return f"It {word}{tried}, on {utc(block.decided_at)}{took}."
+    return f"{_BLOCK_WORDS[block.status].format(tried, utc(block.decided_at))}{took}."
 
 
 def _attempt(attempt: Attempt) -> AttemptTold:
@@ -159,7 +158,7 @@ def record_told(
     notes += [f"Withdrawn by record {each}; it no longer counts." for each in by]
     if document.get("corrects"):
         notes.append(f"Corrects record {document['corrects']}.")
-    if "salt" not in document and not part and "erased" in document:
+    if document["erased"]:
         notes.append("What it said beyond these fields was erased; its hash remains.")
     return RecordTold(
         number=number,

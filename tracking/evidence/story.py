@@ -80,15 +80,16 @@ def _summary(
     lines = [
         f"This is what was recorded of the {visible(life.object_type)} “{visible(life.object_id)}”"
         f" of the tenant {tenant} on its way through the flow “{visible(life.flow)}”{version}.",
-        f"It was first heard of on {utc(life.first_at)} and last on {utc(life.last_at)}:"
-        f" {duration(life.throughput_ms)} from the first event to the last.",
+        f"Its first event was on {utc(life.first_at)} and its last on {utc(life.last_at)}:"
+        f" {duration(life.throughput_ms)} from the first to the last.",
         _outcome(life, now),
     ]
     if corrections:
         count = len(corrections)
         lines.append(
-            f"{counted(count, 'record was', 'records were')} withdrawn by a correction. What is"
-            " told here counts without them; they stand below and among the records, unchanged."
+            f"{counted(count, 'record was', 'records were')} withdrawn by a correction and"
+            f" {'does' if count == 1 else 'do'} not count here. Withdrawn and correcting records"
+            " both stand below, unchanged."
         )
     lines += [_WARNINGS[each] for each in life.warnings if each in _WARNINGS]
     return lines
