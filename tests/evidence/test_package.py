@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import io
 import json
 import subprocess
@@ -295,8 +296,6 @@ def test_the_name_of_the_file_is_safe() -> None:
 
 def resigned(files: dict[str, bytes], signer: Signer | None = None) -> dict[str, bytes]:
     """The manifest made anew over what the files are now, as a forger without our key can."""
-    import hashlib
-
     files = {name: data for name, data in files.items() if name != "manifest.txt"}
     mine = signer or Signer(
         f"{keyring.origin()}/receipt", Ed25519PrivateKey.from_private_bytes(b"f" * 32)
@@ -309,6 +308,8 @@ def resigned(files: dict[str, bytes], signer: Signer | None = None) -> dict[str,
 
 def alterations(files: dict[str, bytes]) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Everything that somebody without the keys might try."""
+
+    ours = keyring.signer(keyring.RECEIPT)
 
     def put(name: str, data: bytes | str) -> dict[str, bytes]:
         return {**files, name: data.encode() if isinstance(data, str) else data}
@@ -342,6 +343,8 @@ def alterations(files: dict[str, bytes]) -> Iterator[tuple[str, dict[str, bytes]
         changed = text("records.ndjson", old, new)
         yield f"record {old}", changed
         yield f"record {old}, manifest signed by another", resigned(changed)
+        # each fence holds by itself: whoever has the receipts' key cannot change a record either
+        yield f"record {old}, manifest signed by us", resigned(changed, ours)
     rows = lines(files["records.ndjson"])
     proofs = lines(files["proofs.ndjson"])
 
@@ -361,11 +364,14 @@ def alterations(files: dict[str, bytes]) -> Iterator[tuple[str, dict[str, bytes]
     ):
         forged = [json.dumps({**json.loads(proofs[0]), name: value}), *proofs[1:]]
         yield f"proof {name} {value}", with_rows(rows, forged)
+        if name in ("index", "hashes") and value is not None:
+            yield f"proof {name} {value}, signed", resigned(with_rows(rows, forged), ours)
     other = json.loads(proofs[1])["receipt"]
-    yield (
-        "receipt of another",
-        with_rows(rows, [json.dumps({**json.loads(proofs[0]), "receipt": other}), *proofs[1:]]),
-    )
+    swapped = [json.dumps({**json.loads(proofs[0]), "receipt": other}), *proofs[1:]]
+    crossed = with_rows([rows[1], rows[0], *rows[2:]], proofs)
+    yield "receipt of another", with_rows(rows, swapped)
+    yield "receipt of another, signed", resigned(with_rows(rows, swapped), ours)
+    yield "records swapped, signed", resigned(crossed, ours)
     forger = Signer(keyring.origin(), Ed25519PrivateKey.from_private_bytes(b"f" * 32))
     (note,) = [name for name in files if name.startswith("checkpoints/")]
     yield (
@@ -392,7 +398,7 @@ def test_whatever_is_altered_is_refused(tmp_path: Path) -> None:
                 mine = listed or json.loads(found["public.json"])
                 list(outsider.check(found, mine, None))
             assert not isinstance(refused.value, OSError | ImportError), (what, refused.value)
-    assert tried >= 80
+    assert tried >= 100
     path = written(tmp_path / "whole.zip", zipped(files))
     assert len(list(outsider.check(outsider.files_of(path), keys, None))) == 7
 

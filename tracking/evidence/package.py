@@ -68,9 +68,11 @@ def package_of(
     seals = Seals.now(asked=asked)
     export = Export(moment=moment, exporter=printable(exporter), search=printable(search))
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (the caller's)
+    out = _Zip(file)
     try:
-        _write(_Zip(file), wanted, export, seals)
+        _write(out, wanted, export, seals)
     except BaseException:
+        out.zip.close()
         file.close()
         raise
     file.seek(0)
