@@ -66,7 +66,7 @@ def package_of(
             f"A package holds up to {v.EVIDENCE_OBJECTS_MAX} objects; narrow the search."
         )
     seals = Seals.now(asked=asked)
-    export = Export(moment=moment, exporter=printable(exporter), search=printable(search))
+    export = Export(moment, printable(exporter), printable(search), objects=len(wanted))
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (the caller's)
     out = _Zip(file)
     try:

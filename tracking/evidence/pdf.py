@@ -27,7 +27,8 @@ from tracking.evidence.told import BlockTold, RecordTold, Story
 _MARGIN: Final = 18 * mm
 _PADDING: Final = 6  # of reportlab's frames, on each side
 _WIDTH: Final = A4[0] - 2 * _MARGIN - 2 * _PADDING
-_CELL: Final = 600  # a cell cannot be broken over pages
+# A cell cannot be broken over pages; of long texts the page and the records have all.
+_CELL: Final = 600
 _DIM: Final = colors.HexColor("#555555")
 _LINE: Final = colors.HexColor("#cccccc")
 _LIMITS: Final = (
@@ -191,7 +192,7 @@ def _record(record: RecordTold) -> Iterator[Any]:
         above=6,
     )
     for note in record.notes:
-        yield _text(note, 8, indent=10, above=1)
+        yield _text(cut(note, _CELL), 8, indent=10, above=1)
     yield _text(f"Record {record.id}, receipt {record.leaf}", 7, dim=True, indent=10)
 
 

@@ -46,6 +46,7 @@ def story_of(tenant: str, entries: Sequence[Entry], export: Export, seals: Seals
     by_id = {entry.id: entry for entry in entries}
     corrections = corrections_of(by_id, life)
     states = _states(entries, seals)
+    most_blocks, most_records = export.most(BLOCKS_TOLD), export.most(RECORDS_TOLD)
     return Story(
         tenant=tenant,
         transaction=life.transaction,
@@ -55,12 +56,12 @@ def story_of(tenant: str, entries: Sequence[Entry], export: Export, seals: Seals
         status=life.status,
         summary_lines=_summary(tenant, life, corrections, export.moment),
         facts=_facts(tenant, life, len(entries)),
-        blocks=[block_told(n, block) for n, block in enumerate(life.blocks[:BLOCKS_TOLD], 1)],
-        blocks_left_out=max(0, len(life.blocks) - BLOCKS_TOLD),
+        blocks=[block_told(n, block) for n, block in enumerate(life.blocks[:most_blocks], 1)],
+        blocks_left_out=max(0, len(life.blocks) - most_blocks),
         corrections=corrections,
         records=[
             record_told(n, entry, corrections, seals)
-            for n, entry in enumerate(entries[:RECORDS_TOLD], 1)
+            for n, entry in enumerate(entries[:most_records], 1)
         ],
         recorded=len(entries),
         states=states,

@@ -10,6 +10,8 @@ from typing import Any, Final
 from tracking.core.spelling import NONE, stamp
 
 _VALUES_TOLD: Final = 20
+_TOLD_LEAST: Final = 20
+_TOLD_TOGETHER: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,12 @@ class Export:
     moment: datetime
     exporter: str
     search: str = ""
+    objects: int = 1
+
+    def most(self, alone: int) -> int:
+        """How many steps or records one story tells: of one object alone so many, of many objects
+        fewer of each, because setting pages takes time."""
+        return min(alone, max(_TOLD_LEAST, _TOLD_TOGETHER // self.objects))
 
 
 @dataclass(frozen=True, slots=True)
