@@ -96,4 +96,4 @@ if __name__ == "__main__":
     except (OSError, ImportError) as error:
         sys.exit(print("COULD NOT BE CHECKED:", error) or 2)
     except Exception as error:
-        sys.exit(print("REFUSED:", ascii(error)) or 1)
+        sys.exit(print("REFUSED:", ascii(str(error) or error)) or 1)
