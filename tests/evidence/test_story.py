@@ -82,7 +82,7 @@ def test_what_is_long_is_bounded_and_says_so() -> None:
     make_tenant("acme")
     thing = {"id": "x" * 200, "type": "order"}
     many = [
-        record(transaction="tx-1", object=thing, block=f"block {number:04}", reason="r" * 2_000)
+        record(transaction="tx-1", object=thing, block=f"block {number:04}", reason="r" * 200)
         for number in range(420)
     ]
     many += [

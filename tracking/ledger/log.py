@@ -106,22 +106,21 @@ class TreeReader:
 
     def node_at(self, level: int, index: int) -> bytes:
         """The root of leaves [index << level, (index + 1) << level)."""
-        if level >= KEPT_LEVEL:
-            return self._kept_node(level, index)
+        known = self._nodes.get((level, index))
+        if known is None:
+            if len(self._nodes) >= _NODES_HELD:
+                self._nodes.clear()
+            find = self._read_node if level >= KEPT_LEVEL else self._made_node
+            known = self._nodes[level, index] = find(level, index)
+        return known
+
+    def _made_node(self, level: int, index: int) -> bytes:
         start, end = index << level, (index + 1) << level
         block = self._block(start >> KEPT_LEVEL)
         try:
             return root_hash([block[at] for at in range(start, end)])
         except KeyError:
             raise LogBroken(f"The log has no leaf among {start} to {end - 1}.") from None
-
-    def _kept_node(self, level: int, index: int) -> bytes:
-        known = self._nodes.get((level, index))
-        if known is None:
-            if len(self._nodes) >= _NODES_HELD:
-                self._nodes.clear()
-            known = self._nodes[level, index] = self._read_node(level, index)
-        return known
 
     def _read_node(self, level: int, index: int) -> bytes:
         last = ((index + 1) << level) - 1
