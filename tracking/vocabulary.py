@@ -123,6 +123,11 @@ ATOMIC_RECORDS_MAX: Final = BATCH_RECORDS_MAX
 DEPTH_MAX: Final = 16
 PROBLEMS_MAX: Final = 20  # named per record; an answer must not outgrow its post by much
 
+# --- Limits of one evidence package -------------------------------------------------------
+EVIDENCE_OBJECTS_MAX: Final = 100
+EVIDENCE_RECORDS_MAX: Final = 20_000
+EVIDENCE_BYTES_MAX: Final = 32 * 1024 * 1024  # of records
+
 # --- The log -----------------------------------------------------------------------------
 SEGMENT_LEAVES: Final = 4_096
 LANES: Final = 64

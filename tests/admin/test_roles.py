@@ -50,7 +50,8 @@ def test_no_role_may_write_facts_or_derived_documents() -> None:
     }
     for role, models in ROLE_PERMISSIONS.items():
         for model in fenced & models.keys():
-            assert models[model] == ("view",), (role, model)
+            # what may leave the house is not changed by it
+            assert set(models[model]) <= {"view", "export"}, (role, model)
 
 
 def test_an_administrator_reads_no_records() -> None:

@@ -55,10 +55,12 @@ def test_the_document_is_valid_and_complete() -> None:
         "/api/v1/checkpoints",
         "/api/v1/checkpoints/consistency",
         "/api/v1/checkpoints/latest",
+        "/api/v1/evidence",
         "/api/v1/otlp/v1/traces",
         "/api/v1/transactions",
         "/api/v1/transactions/{transaction}",
         "/api/v1/transactions/{transaction}/blocks",
+        "/api/v1/transactions/{transaction}/evidence",
         "/api/v1/transactions/{transaction}/lifetime",
         "/api/v1/transactions/{transaction}/lineage",
     }

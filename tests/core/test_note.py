@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tracking.core.note import BadNote, Checkpoint, PublicKey, Signer, open_note, sign_note
+from tests.core.forgeries import notes, signer
+from tracking.core.note import BadNote, Checkpoint, PublicKey, open_note, sign_note
 
 # The example of golang.org/x/mod/sumdb/note, from which the C2SP format comes.
 VKEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -18,10 +18,6 @@ NOTE = (
     "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpR"
     "Zb6KE6RyyBwJnAM=\n"
 )
-
-
-def signer(name: str = "example.org/log1", seed: bytes = b"1" * 32) -> Signer:
-    return Signer(name, Ed25519PrivateKey.from_private_bytes(seed))
 
 
 def test_the_published_example_opens() -> None:
@@ -48,47 +44,13 @@ def test_both_keys_of_a_rotation_are_told() -> None:
     assert open_note(note, [new.public, old.public])[1] == [old.public, new.public]
 
 
-def forgeries() -> dict[str, str]:
-    mine = signer()
-    note = sign_note(Checkpoint("example.org/log1", 5, b"r" * 32).text(), [mine])
-    text, _, line = note.partition("\n\n")
-    text += "\n"
-    name, signature = line.split(" ")[1:]
-    raw = base64.b64decode(signature)
-    found = {
-        "other size": note.replace("\n5\n", "\n6\n", 1),
-        "other origin": note.replace("example", "exampel", 1),
-        "no text": line,
-        "no signature": text + "\n",
-        "no empty line": text + line,
-        "no last line break": note[:-1],
-        "another dash": note.replace("— ", "- "),
-        "another name": f"{text}\n— someone {signature}",
-        "a name with a plus": f"{text}\n— a+b {signature}",
-        "signed twice": note + line,
-        "not base64": f"{text}\n— {name} !{signature}",
-        "base64 with a blank": f"{text}\n— {name} {signature[:8]} {signature[8:]}",
-        "short": f"{text}\n— {name} {base64.b64encode(raw[:3]).decode()}\n",
-        "control character": note.replace("example", "exam\x07ple", 1),
-        "carriage returns": note.replace("\n", "\r\n"),
-        "surrogate": note.replace("example", "exam\ud800ple", 1),
-        "huge": "x" * 200_000 + note,
-        "many signatures": note + "— x AAAAAAAA\n" * 200,
-        "nothing": "",
-        "line breaks": "\n\n\n\n",
-    }
-    for place in (0, 3, 4, 20, len(raw) - 1):
-        flipped = bytearray(raw)
-        flipped[place] ^= 1
-        encoded = base64.b64encode(bytes(flipped)).decode()
-        found[f"flipped {place}"] = f"{text}\n— {name} {encoded}\n"
-    return found
+FORGED = dict(notes())
 
 
-@pytest.mark.parametrize("kind", forgeries())
+@pytest.mark.parametrize("kind", FORGED)
 def test_no_forged_note_is_opened(kind: str) -> None:
     with pytest.raises(BadNote):
-        open_note(forgeries()[kind], [signer().public])
+        open_note(FORGED[kind], [signer().public])
 
 
 def test_a_note_of_another_key_alone_is_not_opened() -> None:

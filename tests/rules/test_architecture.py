@@ -34,6 +34,7 @@ LEVELS = {
     "search": 40,
     "importing": 40,
     "simulation": 40,
+    "evidence": 45,
     "api": 50,
     "admin": 50,
     "running": 50,

@@ -19,7 +19,7 @@ MACHINE = re.compile(
     r"(?<![\w.~/}-])/(?:w[o]rk|r[o]ot|h[o]me/\w+|U[s]ers/\w+)(?:/|\b)"
     r"|f[i]les\.pythonhosted|p[y]pi\.org/simple|--(?:extra-)?index-url|art[i]factory|registry\.\w+\.",
 )
-PICTURES = (".png", ".jpg", ".ico", ".woff2", ".gz", ".zip")
+PICTURES = (".png", ".jpg", ".ico", ".woff2", ".ttf", ".gz", ".zip")
 
 
 def files() -> list[str]:

@@ -3,7 +3,7 @@
 A role says *what* someone may do; memberships say *whose data* (access/scope.py). Facts and
 derived documents can only ever be viewed, so their verbs are `view` alone.
 
-- Auditor: everything of the tenant, changes nothing.
+- Auditor: everything of the tenant, and evidence of it to hand out; changes nothing.
 - Support: finds objects and reads their lifetimes; the pages show no raw records to them.
 - Developer: the same, and the journal with raw records, attributes and stack traces.
 - Analyst: the lists of transactions and progress, for figures; no journal.
@@ -18,6 +18,7 @@ from typing import Final
 from django.apps import apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 
 from tracking import vocabulary as v
 
@@ -41,12 +42,15 @@ _LOG: Final = {
     "tracking.logsegment": VIEW,
     "tracking.sealqueueentry": VIEW,
 }
+# Records leave the house: a right of its own, which Django's four do not know.
+_EVIDENCE: Final = {"tracking.transactionblock": (*VIEW, "export")}
+EXPORT: Final = "tracking.export_transactionblock"
 
 ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "Auditor": {
         **_LISTS,
         **_FLOWS,
-        **_JOURNAL,
+        **_EVIDENCE,
         **_LOG,
         "tracking.tenant": VIEW,
         "tracking.user": VIEW,
@@ -84,6 +88,11 @@ def sync_roles() -> None:
     for app in ("auth", "tracking"):
         # the signal that makes permissions may come after the one that calls us
         create_permissions(apps.get_app_config(app), verbosity=0)
+    Permission.objects.get_or_create(
+        codename=EXPORT.partition(".")[2],
+        content_type=ContentType.objects.get_for_model(apps.get_model("tracking.TransactionBlock")),
+        defaults={"name": "Can export evidence"},
+    )
     by_name = {
         f"{app}.{codename}": pk
         for pk, app, codename in Permission.objects.filter(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from django.contrib.admin.utils import quote
@@ -13,9 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
-
-NONE: Final = "–"
-_UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
+from tracking.core.spelling import NONE, amount, duration, quantity, stamp  # noqa: F401
 
 # state → tone (a colour of ours), icon. The word always stands beside them: colour alone
 # tells nothing to one man in twelve.
@@ -68,26 +65,6 @@ WARNING_SENTENCES: Final[Mapping[str, str]] = {
 }
 
 
-def duration(ms: int | None) -> str:
-    """The two largest units: `3 d 4 h`, `850 ms`."""
-    if ms is None:
-        return NONE
-    if ms < 0:
-        return f"−{duration(-ms)}"
-    if ms < 1_000:
-        return f"{ms} ms"
-    if ms < 60_000:
-        return f"{ms // 1000}.{ms % 1000 // 100}".removesuffix(".0") + " s"  # cut, not rounded
-    parts = []
-    for unit, size in _UNITS:
-        count, ms = divmod(ms, size)
-        if count or parts:
-            parts.append((count, unit))
-        if len(parts) == 2:
-            break
-    return " ".join(f"{count} {unit}" for count, unit in parts if count)
-
-
 def _ms_between(earlier: datetime, later: datetime) -> int:
     delta = later - earlier
     return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
@@ -101,13 +78,6 @@ def ago(moment: datetime, now: datetime) -> str:
     text = duration(abs(ms) // 1000 * 1000).split(" ")
     near = " ".join(text[:2])
     return f"{near} ago" if ms > 0 else f"in {near}"
-
-
-def stamp(moment: datetime | None) -> str:
-    """UTC to the millisecond, as in the record."""
-    if moment is None:
-        return NONE
-    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
 
 
 def when(moment: datetime | None, now: datetime) -> SafeString | str:
@@ -175,19 +145,8 @@ def rail(stages: Mapping[str, str], percent: int | None) -> SafeString:
     )
 
 
-def amount(value: Decimal | str, currency: str) -> str:
-    """Grouped thousands; at least two digits after the point, and all that were recorded."""
-    number = Decimal(value)
-    digits = max(2, -int(number.normalize().as_tuple().exponent or 0))
-    return f"{number:,.{digits}f} {currency}"
-
-
 def costs(lines: Iterable[Mapping[str, str]]) -> str:
     return " + ".join(amount(line["amount"], line["currency"]) for line in lines) or NONE
-
-
-def quantity(value: Decimal | str) -> str:
-    return f"{Decimal(value).normalize():,f}"
 
 
 def two_lines(first: str, second: str | SafeString = "") -> SafeString:

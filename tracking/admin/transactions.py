@@ -15,10 +15,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
+from tracking.access.roles import EXPORT
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
+from tracking.admin import evidence
 from tracking.admin import filters as f
 from tracking.admin.base import ReadOnlyAdmin, key_of, matching_keys
+from tracking.admin.evidence import EvidenceDownloads
 from tracking.admin.lifetime import page_of
 from tracking.admin.once import moment_of, my_tenants
 from tracking.anchoring.state import cutoffs
@@ -99,7 +102,7 @@ class TransactionLists(ReadOnlyAdmin):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(TransactionLists):
+class TransactionAdmin(EvidenceDownloads, TransactionLists):
     list_display: ClassVar[tuple[str, ...]] = (
         "object_cell",
         "status_cell",
@@ -149,6 +152,9 @@ class TransactionAdmin(TransactionLists):
             "page": page,
             "several_tenants": len(my_tenants(request)) > 1,
             "journal_url": journal_url(request, tenant, transaction),
+            "evidence_url": reverse(f"admin:{evidence.ONE}", args=(object_id,))
+            if request.user.has_perm(EXPORT)
+            else "",
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name

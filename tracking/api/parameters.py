@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+from typing import Final
 
 from django.http import HttpRequest
 
 from tracking.errors import BadRequest
+
+_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,14}", re.ASCII)
 
 
 def check_parameters(request: HttpRequest, known: Collection[str]) -> None:
@@ -31,3 +35,13 @@ def flag(request: HttpRequest, name: str) -> bool:
     if text not in ("true", "false"):
         raise BadRequest("bad_parameter", f"{name} must be true or false.", parameter=name)
     return text == "true"
+
+
+def size_of_log(request: HttpRequest, name: str) -> int | None:
+    """A parameter that is the size of a log, as a checkpoint states it; None where absent."""
+    text = request.GET.get(name)
+    if text is None:
+        return None
+    if not _SIZE.fullmatch(text):
+        raise BadRequest("bad_parameter", f"{name} must be the size of a log.", parameter=name)
+    return int(text)

@@ -26,14 +26,14 @@ def may_see_records(who: Who) -> bool:
 
 
 class MayRead(BasePermission):
-    """A key needs the scope `read`, a person the view's permission from one of their roles."""
+    """A key needs the view's scope, as a rule `read`, a person its permission from a role."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         who = request.user
         if who is None:
             return False  # REST framework answers 401 where nobody was authenticated
         if isinstance(who, KeyHolder):
-            require_scope(who, v.SCOPE_READ)
+            require_scope(who, getattr(view, "scope", v.SCOPE_READ))
         elif not who.has_perm(needed := getattr(view, "permission", "tracking.view_transaction")):
             raise Forbidden("forbidden", f"Your roles do not include {needed}.")
         return True

@@ -22,7 +22,10 @@ from django.views import defaults
 from rest_framework import exceptions as drf
 
 from tracking import errors
+from tracking.evidence.gather import Altered, TooLarge
+from tracking.ledger.log import LogBroken
 from tracking.mongo.connection import is_unavailable
+from tracking.signing.keyring import NoKeys
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 5
@@ -67,6 +70,14 @@ def problem_of(error: BaseException) -> HttpResponse | None:
         return problem(403, error.code, error.message)
     if isinstance(error, errors.NotFound | Http404):
         return problem(404, "not_found", "There is nothing here of that name.")
+    if isinstance(error, TooLarge):
+        return problem(413, "evidence_too_large", str(error))
+    if isinstance(error, Altered | LogBroken):
+        log.error("no evidence was given: %s", error)
+        return problem(409, "record_altered", str(error))
+    if isinstance(error, NoKeys):
+        log.error("no evidence was given: %s", error)
+        return problem(503, "no_keys", "This server has no keys to sign with.")
     if isinstance(error, errors.DatabaseUnavailable) or is_unavailable(error):
         return unavailable()
     if isinstance(error, drf.APIException):

@@ -7,7 +7,6 @@ may read may see them all. A proof of a record is as visible as the record.
 from __future__ import annotations
 
 import base64
-import re
 from typing import Any
 
 from rest_framework.request import Request
@@ -18,6 +17,7 @@ from tracking.access.scope import visible_to
 from tracking.anchoring.state import RecordState, anchored_size, anchors_of, state_of_record
 from tracking.api import paging, schema, shapes
 from tracking.api.base import ReadView
+from tracking.api.parameters import size_of_log
 from tracking.api.permissions import RECORDS
 from tracking.errors import BadRequest, NotFound
 from tracking.ledger.proofs import (
@@ -30,8 +30,6 @@ from tracking.ledger.proofs import (
 )
 from tracking.models import TransactionBlock
 
-_SIZE = re.compile(r"0|[1-9][0-9]{0,14}", re.ASCII)
-
 
 class RecordProof(ReadView):
     """That a record is in the log: its leaf, its place, and the way to a signed root."""
@@ -43,7 +41,7 @@ class RecordProof(ReadView):
     def get(self, request: Request, record: str) -> Response:
         keys = [f"{tenant}/{record}" for tenant in self.tenants()]
         row = self.only(list(visible_to(request.user, TransactionBlock).filter(pk__in=keys)))
-        size = _size(request, "checkpoint")
+        size = size_of_log(request._request, "checkpoint")
         proof = prove_inclusion(row.batch, row.index, size)
         if proof is None and size is not None:
             raise NotFound(f"checkpoint {size}")
@@ -75,7 +73,7 @@ class CheckpointList(ReadView):
     @schema.checkpoint_list
     def get(self, request: Request) -> Response:
         most = paging.size_of(request.query_params.get("page_size"))
-        found = checkpoints_before(_size(request, "before"), most + 1)
+        found = checkpoints_before(size_of_log(request._request, "before"), most + 1)
         following = found[most - 1].size if len(found) > most else None
         return Response({"results": _checkpoints(found[:most]), "before": following})
 
@@ -100,7 +98,7 @@ class Consistency(ReadView):
 
     @schema.consistency
     def get(self, request: Request) -> Response:
-        old, new = (_known(_size(request, name), name) for name in ("from", "to"))
+        old, new = (_known(size_of_log(request._request, name), name) for name in ("from", "to"))
         if old.size > new.size:
             raise BadRequest("bad_parameter", "from must not exceed to.", parameter="from")
         hashes = prove_consistency(old.size, new.size)
@@ -148,12 +146,3 @@ def _known(size: int | None, name: str) -> SignedCheckpoint:
     if found is None:
         raise NotFound(f"checkpoint {size}")
     return found
-
-
-def _size(request: Request, name: str) -> int | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    if not _SIZE.fullmatch(text):
-        raise BadRequest("bad_parameter", f"{name} must be the size of a log.", parameter=name)
-    return int(text)

@@ -85,6 +85,29 @@ def _read(operation: str, summary: str, answer: str, *parameters: OpenApiParamet
     )
 
 
+def _zip(operation: str, summary: str, *parameters: OpenApiParameter) -> Any:
+    problems = {
+        **_PROBLEMS,
+        409: "A record is not the one that was recorded.",
+        413: "More than a package holds.",
+    }
+    responses: dict[Any, Any] = {
+        (status, _PROBLEM): OpenApiResponse(ref("Problem"), description=text)
+        for status, text in problems.items()
+    }
+    responses[200, "application/zip"] = OpenApiResponse(OpenApiTypes.BINARY, description=summary)
+    return extend_schema(
+        operation_id=operation,
+        summary=summary,
+        description="Needs the scope `export`, or the role Auditor.",
+        parameters=list(parameters),
+        responses=responses,
+        request=None,
+        filters=False,
+        tags=["reading"],
+    )
+
+
 _OF: Final = (_id("transaction"), _TENANT)
 transaction_list = _read(
     "listTransactions",
@@ -125,6 +148,11 @@ consistency = _read(
     _parameter("from", "The size of the older checkpoint.", _SIZE),
     _parameter("to", "The size of the newer one.", _SIZE),
 )
+_HELD: Final = _parameter(
+    "checkpoint", "The size of a checkpoint that you hold: prove that the log grew from it.", _SIZE
+)
+transaction_evidence = _zip("getEvidence", "What an outsider can check of it", *_OF, _HELD)
+search_evidence = _zip("getEvidenceOfSearch", "The same of all that is found", *_filters(), _HELD)
 record_detail = _read("getRecord", "One record as posted", "RecordDetail", _id("record"), _TENANT)
 
 

@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.permissions import AllowAny
 
 from tracking import vocabulary as v
-from tracking.api import ingest, otlp, proofs
+from tracking.api import evidence, ingest, otlp, proofs
 from tracking.api import transactions as views
 from tracking.api.problems import no_such_endpoint
 
@@ -38,6 +38,7 @@ urlpatterns = [
     path("checkpoints", proofs.CheckpointList.as_view(), name="checkpoints"),
     path("checkpoints/latest", proofs.LatestCheckpoint.as_view(), name="latest-checkpoint"),
     path("checkpoints/consistency", proofs.Consistency.as_view(), name="consistency"),
+    path("evidence", evidence.SearchEvidence.as_view(), name="evidence"),
     path("otlp/v1/traces", otlp.traces, name="traces"),
     path("transactions", views.TransactionList.as_view(), name="transactions"),
     path("transactions/<id:transaction>", views.TransactionDetail.as_view(), name="transaction"),
@@ -51,6 +52,11 @@ urlpatterns = [
     ),
     path(
         "transactions/<id:transaction>/lineage", views.TransactionLineage.as_view(), name="lineage"
+    ),
+    path(
+        "transactions/<id:transaction>/evidence",
+        evidence.TransactionEvidence.as_view(),
+        name="transaction-evidence",
     ),
     path("schema", SpectacularAPIView.as_view(**_OPEN), name="schema"),
     path(

@@ -6,6 +6,7 @@ completes. So a proof reads a few documents by key, however long the log is.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from tracking.core.merkle import HASH_BYTES, Frontier, completed, root_hash
@@ -15,6 +16,10 @@ from tracking.mongo.connection import collection
 SEGMENT: Final = "log_segment"
 # Subtrees of 256 leaves and more are kept; smaller ones are made from the leaves.
 KEPT_LEVEL: Final = 8
+# What a reader of the tree holds at most: some 20 MB.
+_BLOCKS_HELD: Final = 256
+_NODES_HELD: Final = 50_000
+_ASKED: Final = 1_000
 
 
 class LogBroken(DftError):
@@ -79,16 +84,46 @@ def leaf_index(batch: str, place: int) -> int | None:
     return None
 
 
+def _some(items: list[str]) -> Iterator[list[str]]:
+    return (items[at : at + _ASKED] for at in range(0, len(items), _ASKED))
+
+
+def batch_starts(batches: Iterable[str]) -> dict[str, int]:
+    """Where each batch begins in the log; those that are not sealed are left out.
+
+    A segment is read once, however many of the batches it has.
+    """
+    wanted = set(batches)
+    found: dict[str, int] = {}
+    for some in _some(sorted(wanted)):
+        query = {"batches.batch": {"$in": list(some)}}
+        for segment in collection(SEGMENT).find(query, {"batches": 1}):
+            at = int(segment["_id"])
+            for each in segment["batches"]:
+                if each["batch"] in wanted:
+                    found[each["batch"]] = at
+                at += each["count"]
+    return found
+
+
 class TreeReader:
     """The hashes of complete subtrees, with what was read kept for the next question."""
 
     def __init__(self) -> None:
         self._leaves: dict[int, dict[int, bytes]] = {}
+        self._nodes: dict[tuple[int, int], bytes] = {}
 
     def node_at(self, level: int, index: int) -> bytes:
         """The root of leaves [index << level, (index + 1) << level)."""
-        if level >= KEPT_LEVEL:
-            return self._kept_node(level, index)
+        known = self._nodes.get((level, index))
+        if known is None:
+            if len(self._nodes) >= _NODES_HELD:
+                self._nodes.clear()
+            find = self._read_node if level >= KEPT_LEVEL else self._made_node
+            known = self._nodes[level, index] = find(level, index)
+        return known
+
+    def _made_node(self, level: int, index: int) -> bytes:
         start, end = index << level, (index + 1) << level
         block = self._block(start >> KEPT_LEVEL)
         try:
@@ -96,7 +131,7 @@ class TreeReader:
         except KeyError:
             raise LogBroken(f"The log has no leaf among {start} to {end - 1}.") from None
 
-    def _kept_node(self, level: int, index: int) -> bytes:
+    def _read_node(self, level: int, index: int) -> bytes:
         last = ((index + 1) << level) - 1
         segment = collection(SEGMENT).find_one(
             {"_id": {"$lte": last}}, {"count": 1, "nodes": 1}, sort=[("_id", -1)]
@@ -126,5 +161,7 @@ class TreeReader:
                     for at in range(low, high):
                         place = (at - base) * HASH_BYTES
                         found[at] = bytes(leaves[place : place + HASH_BYTES])
+            if len(self._leaves) >= _BLOCKS_HELD:
+                self._leaves.clear()
             self._leaves[number] = found
         return self._leaves[number]

@@ -1,0 +1,99 @@
+"""Checks an evidence package: python verify.py PACKAGE [--keys FILE] [--checkpoint FILE]
+PACKAGE: the zip, or the folder it was unpacked into. --keys (a public.json) and --checkpoint (a
+signed note): copies of your own, which decide instead of those in the package. Needs Python 3.8
+and the package `cryptography`. Exit 0: all holds. 1: refused. 2: could not be checked."""
+import argparse, base64, hashlib, json, pathlib, re, sys, zipfile
+def need(holds, why, kind=ValueError):
+    if not holds:
+        raise kind(why)
+def sha(data): return hashlib.sha256(data).digest()
+def node(left, right): return sha(b"\x01" + left + right)
+def decoded(text):  # Several texts decode to the same bytes; only one of them was written.
+    return need(base64.b64encode(raw := base64.b64decode(text)).decode() == text, "base64") or raw
+def hashes_of(proof): return [need(len(raw := bytes.fromhex(each)) == 32, "a hash has 32 bytes")
+                              or raw for each in proof["hashes"]]
+def roots(at, size, start, hashes, grows):
+    # RFC 9162, 2.1.3.1 and 2.1.4.1 (`grows`): the roots, up to leaf `at` and of all, proven so
+    need(0 <= at < size, "a proof is for another size")
+    if size == 1 or (grows and at == size - 1):
+        need(len(hashes) == (start is None), "a proof has another length")
+        return start or hashes[0], start or hashes[0]
+    half = 1 << (size - 1).bit_length() - 1
+    if at < half:
+        old, new = roots(at, half, start, hashes[:-1], grows)
+        return old, node(new, hashes[-1])
+    old, new = roots(at - half, size - half, None if grows else start, hashes[:-1], grows)
+    return node(hashes[-1], old), node(hashes[-1], new)
+def keys_of(listed, use, size=0):  # by name and id, those that sign for a log of that size
+    return {(name, sha(f"{name}\n".encode() + decoded(key))[:4]): decoded(key)
+            for each in listed[use] for name, _, key in [each["key"].split("+", 2)] if not size
+            or (each["since"] <= size and (each["until"] is None or size <= each["until"]))}
+def opened(note, keys):  # C2SP signed-note: its lines, once one of the keys has signed it
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    (text, _, signatures), signed = note.rpartition("\n\n"), set()
+    for dash, name, signature in (line.split(" ") for line in signatures[:-1].split("\n")):
+        if (key := (name, decoded(signature)[:4])) in keys:
+            need(dash == "—" and key not in signed, "a key has signed twice")
+            public = Ed25519PublicKey.from_public_bytes(keys[key][1:])
+            public.verify(decoded(signature)[4:], f"{text}\n".encode())
+            signed.add(key)
+    need(signed and signatures[-1] == "\n", "none of the known keys has signed")
+    return text.split("\n")
+def checkpoint(note, listed):  # C2SP tlog-checkpoint: size and root
+    origin, size, root = opened(note, keys_of(listed, "log", int(note.split("\n")[1])))[:3]
+    need(origin == listed["origin"] and size == str(int(size)), "a checkpoint is of another log")
+    return int(size), decoded(root)
+def check_record(line, proof, origin, keys, size, root):
+    shape = r'{"record":({.*?})(?:,"salt":"([0-9a-f]+)","part":({.*}))?}'
+    header, salt, part = re.fullmatch(shape, line).groups()  # canonical, as hashed: RFC 8785
+    record, leaf = json.loads(header), sha(f"\0{header}".encode())
+    told = [origin, record["batch"], record["index"], 1, leaf.hex(), record["recorded_at"]]
+    need(opened(proof["receipt"], keys) == ["dft-receipt/v1", *map(str, told)],
+         f"{record['_id']} is not what its receipt was given for")
+    need(not salt or sha(bytes.fromhex(salt) + part.encode()).hex() == record["part_hash"],
+         f"{record['_id']} does not say what it said")
+    if proof["index"] is not None:
+        found = roots(proof["index"], size, leaf, hashes_of(proof), False)[1]
+        need(found == root, f"{record['_id']} is not in the log of the checkpoint")
+    return ("recorded " if proof["index"] is None else "sealed   ") + ascii(record["_id"])
+def files_of(at):  # of the zip or folder, by their names
+    if at.is_dir():
+        return {f.relative_to(at).as_posix(): f.read_bytes() for f in at.rglob("*") if f.is_file()}
+    with zipfile.ZipFile(at) as zipped:
+        need(len({*zipped.namelist()}) == len(zipped.namelist()), "a name is in the zip twice")
+        return {name: zipped.read(name) for name in zipped.namelist()}
+def check(files, listed, outside):  # yields what is to be said of each record
+    keys, (size, root), known = keys_of(listed, "receipt"), (0, b""), {}
+    head, origin, _, _, *sums = opened(files.pop("manifest.txt").decode(), keys)
+    odd = {f"{sha(data).hex()}  {name}" for name, data in files.items()} ^ set(sums)
+    need(not odd and [head, origin] == ["dft-evidence/v1", listed["origin"]],
+         f"changed, missing or added: {sorted({each[66:] for each in odd}) or 'another log'}")
+    for each in json.loads(files["checkpoints.json"]):  # of the proofs, then those it grew from
+        old, old_root = checkpoint(files[each["file"]].decode(), listed)
+        size, root = (size, root) if known else (old, old_root)
+        need(roots(old - 1, size, old_root, hashes_of(each), True) == (old_root, root), "rewritten")
+        known[old] = old_root
+    mine, mine_root = checkpoint(outside, listed) if outside else (size, root)
+    need(mine in known or not outside, f"ask for a package with checkpoint={mine}", OSError)
+    need(known.get(mine, root) == mine_root, "your checkpoint is of another history")
+    for folder, count in json.loads(files["package.json"])["records"].items():
+        lines, proofs = (files[folder + name].decode().split("\n")[:-1]
+                         for name in ("records.ndjson", "proofs.ndjson"))
+        need(len(lines) == len(proofs) == count, "records are missing or added")
+        yield from (check_record(line, json.loads(proof), origin, keys, size, root)
+                    for line, proof in zip(lines, proofs))
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    for option in ("package", "--keys", "--checkpoint"):
+        parser.add_argument(option, type=pathlib.Path)
+    given = parser.parse_args()
+    try:
+        files = files_of(given.package)
+        listed = json.loads(given.keys.read_bytes() if given.keys else files["public.json"])
+        outside = given.checkpoint and given.checkpoint.read_text("utf-8")
+        keys = [each["key"] for use in ("log", "receipt") for each in listed[use]]
+        print(*check(files, listed, outside), "ALL HOLDS, by these keys:", *keys, sep="\n")
+    except (OSError, ImportError) as error:
+        sys.exit(print("COULD NOT BE CHECKED:", error) or 2)
+    except Exception as error:
+        sys.exit(print("REFUSED:", ascii(str(error) or error)) or 1)
