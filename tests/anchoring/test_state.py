@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import pytest
 
 from tests.anchoring.test_anchor import anchor_all
 from tests.projection.world import post_at
 from tests.tools import make_tenant, record
+from tracking import clock
 from tracking import vocabulary as v
 from tracking.anchoring import state
+from tracking.anchoring.anchor import targets
 from tracking.anchoring.state import RecordState, cutoffs, state_of_record, states_of_batches
+from tracking.anchoring.status import standings
 from tracking.core.canonical import leaf_hash
 from tracking.ledger import highwater
 from tracking.ledger.log import leaf_index
@@ -108,15 +112,19 @@ def test_a_record_that_is_not_what_was_sealed_is_not_said_to_be(change: dict[str
 
 def test_the_first_anchor_at_each_target_that_covers_a_record_is_told() -> None:
     make_tenant()
-    batch = post(0, "tx-1", count=5)
-    seal_once()
+    first, batch = post(0, "tx-1", count=3), post(1, "tx-1", count=2)
+    for _ in range(2):
+        with mock.patch.object(v, "SEGMENT_LEAVES", 2):
+            seal_once()
+    roots = {row["_id"]: row["root"] for row in collection("log_checkpoint").find()}
+    assert set(roots) == {3, 5}
 
-    def anchored(size: int, target: str, second: int) -> None:
+    def anchored(size: int, target: str, second: int, root: bytes | None = None) -> None:
         collection("log_anchor").insert_one(
             {
                 "_id": f"{target}@{size}",
                 "size": size,
-                "root": b"",
+                "root": roots.get(size, b"") if root is None else root,
                 "kind": "file",
                 "target": target,
                 "anchored_at": NOON + timedelta(seconds=second),
@@ -126,8 +134,32 @@ def test_the_first_anchor_at_each_target_that_covers_a_record_is_told() -> None:
     anchored(3, "a", 1)  # covers leaves 0 to 2
     anchored(5, "b", 2)
     anchored(5, "a", 9)
-    assert [(a.target, a.size) for a in of_record(batch, 2).anchors] == [("a", 3), ("b", 5)]
-    assert [(a.target, a.size) for a in of_record(batch, 3).anchors] == [("b", 5), ("a", 5)]
+    anchored(5, "forked", 0, root=b"of another log")
+    anchored(9, "beyond", 0)
+    assert [(a.target, a.size) for a in of_record(first, 2).anchors] == [("a", 3), ("b", 5)]
+    assert [(a.target, a.size) for a in of_record(batch, 0).anchors] == [("b", 5), ("a", 5)]
+
+
+def test_anchors_of_a_log_that_went_on_otherwise_cover_nothing() -> None:
+    """As after a restore from parts of different age."""
+    make_tenant()
+    batch = post(0, "tx-1")
+    seal_once()
+    follow()
+    for size, root in ((1, b"other"), (50, b"beyond")):
+        place = {"size": size, "root": root, "kind": "file", "target": targets()[0].label}
+        key = f"{place['target']}@{size}"
+        collection("log_anchor").insert_one({"_id": key, "anchored_at": NOON, **place})
+    assert of_record(batch, 0).state == v.SEALED
+    assert states_of_batches([batch]) == {batch: v.SEALED}
+    assert listed() == {"tx-1": v.SEALED}
+    hour_on = clock.now() + timedelta(hours=1)
+    assert standings(hour_on)[0].late, "nor do they keep it from being late"
+    post(1, "tx-2")
+    seal_once()
+    follow()
+    anchor_all()
+    assert set(listed().values()) == {v.ANCHORED}
 
 
 def test_a_segment_that_no_checkpoint_covers_is_not_sealed() -> None:
@@ -207,7 +239,10 @@ def test_of_another_log_nothing_is_remembered() -> None:
             collection(name).delete_many({})
         post(round, "tx-1")
         seal_once()
-        collection("log_anchor").insert_one({"_id": "x@1", "size": 1, "target": "x"})
+        (first,) = collection("log_checkpoint").find()
+        collection("log_anchor").insert_one(
+            {"_id": "x@1", "size": 1, "target": "x", "root": first["root"]}
+        )
         post(5 - 4 * round, "tx-2")
         seal_once()
         assert cutoffs().anchored == NOON + timedelta(seconds=5 - 4 * round)

@@ -18,6 +18,7 @@ from tracking import vocabulary as v
 from tracking.admin import display as show
 from tracking.admin.base import ReadOnlyAdmin
 from tracking.admin.once import moment_of
+from tracking.anchoring.anchor import newest_size
 from tracking.anchoring.state import anchored_size, anchors_of
 from tracking.anchoring.timestamp import stated_time
 from tracking.models import LogCheckpoint
@@ -51,7 +52,7 @@ class LogCheckpointAdmin(ReadOnlyAdmin):
     ordering = ("-size",)
 
     def attach(self, request: HttpRequest, rows: list[Any]) -> None:
-        covered = anchored_size()
+        covered = anchored_size(newest_size())
         anchors = anchors_of([row.size for row in rows])
         for row in rows:
             row.seal_state = v.ANCHORED if row.size <= covered else v.SEALED

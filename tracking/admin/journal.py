@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
@@ -41,7 +42,6 @@ class JournalAdmin(ReadOnlyAdmin):
         "occurred_cell",
         "recorded_cell",
         "seal_cell",
-        "marks_cell",
     )
     list_display_links = ("record_cell",)
     list_filter = (
@@ -143,13 +143,10 @@ class JournalAdmin(ReadOnlyAdmin):
     def recorded_cell(self, row: TransactionBlock) -> SafeString | str:
         return show.when(row.recorded_at, row.seen_at)
 
-    @admin.display(description="log")
+    @admin.display(description="log, marks")
     def seal_cell(self, row: Any) -> SafeString:
-        return show.seal(row.seal_state)
-
-    @admin.display(description="marks")
-    def marks_cell(self, row: TransactionBlock) -> SafeString | str:
-        return show.labels(row.marks) if row.marks else show.NONE
+        seal = show.seal(row.seal_state)
+        return format_html("{} {}", seal, show.labels(row.marks)) if row.marks else seal
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ ANCHOR: Final = "log_anchor"
 CHECKPOINT: Final = "log_checkpoint"
 _LOOK_SECONDS: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
+_LOOKED_AT: Final = 10
 
 
 def targets() -> list[Target]:
@@ -70,9 +71,24 @@ def newest_checkpoint() -> Published | None:
     return Published(stated.origin, stated.size, root, row["note"], row["signed_at"])
 
 
-def last_anchor(label: str) -> dict[str, Any] | None:
-    """The largest that was anchored at this target, without its token."""
-    return collection(ANCHOR).find_one({"target": label}, {"token": 0}, sort=[("size", -1)])
+def last_anchor(size: int, label: str | None = None) -> dict[str, Any] | None:
+    """The largest anchor up to `size`, at one target or at any, without its token.
+
+    Only one of a checkpoint that the log has counts: after a database was restored from parts of
+    different age, rows may tell of a log that went on otherwise.
+    """
+    query: dict[str, Any] = {"size": {"$lte": size}}
+    if label is not None:
+        query["target"] = label
+    rows = collection(ANCHOR).find(query, {"token": 0})
+    found = list(rows.sort("size", -1).limit(_LOOKED_AT))
+    if not found:
+        return None
+    sizes = {"$in": [row["size"] for row in found]}
+    roots = {
+        row["_id"]: row["root"] for row in collection(CHECKPOINT).find({"_id": sizes}, {"root": 1})
+    }
+    return next((row for row in found if roots.get(row["size"]) == row["root"]), None)
 
 
 def anchor_once(target: Target) -> int | None:
@@ -81,8 +97,8 @@ def anchor_once(target: Target) -> int | None:
     checkpoint = newest_checkpoint()
     if checkpoint is None:
         return None
-    last = last_anchor(target.label)
-    known = last is not None and last["size"] >= checkpoint.size
+    last = last_anchor(checkpoint.size, target.label)
+    known = last is not None and last["size"] == checkpoint.size
     if known and not isinstance(target, AnchorFile):
         return None
     # A file tells by itself how far it goes: it may have been rotated, or be another host's.
@@ -117,7 +133,7 @@ def anchor_until(stop: threading.Event, target: Target) -> None:
     done, next_at = 0, 0.0
     while not stop.is_set():
         try:
-            size = _newest_size()
+            size = newest_size()
             if size != done and time.monotonic() >= next_at and _is_due(target):
                 anchor_once(target)
                 done, next_at = size, time.monotonic() + target.seconds
@@ -128,14 +144,18 @@ def anchor_until(stop: threading.Event, target: Target) -> None:
         stop.wait(pause)
 
 
-def _newest_size() -> int:
+def newest_size() -> int:
+    """The leaves under the newest checkpoint."""
     row = collection(CHECKPOINT).find_one({}, {"_id": 1}, sort=[("_id", -1)])
-    return row["_id"] if row else 0
+    return int(row["_id"]) if row else 0
 
 
 def _is_due(target: Target) -> bool:
     """Whether no other process has published there within the interval; each host has its file."""
-    last = None if isinstance(target, AnchorFile) else last_anchor(target.label)
+    if isinstance(target, AnchorFile):
+        return True
+    query = {"target": target.label}
+    last = collection(ANCHOR).find_one(query, {"anchored_at": 1}, sort=[("size", -1)])
     if last is None:
         return True
     passed = (clock.now() - last["anchored_at"]).total_seconds()

@@ -104,8 +104,8 @@ def _append(descriptor: int, path: Path, checkpoint: Published) -> None:
     if last is not None:
         if last.origin != checkpoint.origin:
             raise NotAnchored(
-                f"The anchor file {path} is of another log, {last.origin}. Name another file with"
-                " DFT_ANCHOR_FILE."
+                f"The anchor file {path} is of another log, {last.origin}. Move it away, or name"
+                " another with DFT_ANCHOR_FILE."
             )
         if last.size > checkpoint.size:
             raise NotAnchored(

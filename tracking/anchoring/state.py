@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tracking import clock
 from tracking import vocabulary as v
-from tracking.anchoring.anchor import ANCHOR, CHECKPOINT
+from tracking.anchoring.anchor import ANCHOR, CHECKPOINT, last_anchor, newest_size
 from tracking.core.merkle import HASH_BYTES
 from tracking.mongo.connection import collection, database
 
@@ -83,23 +83,30 @@ def state_of_record(batch: str, place: int, leaf: bytes) -> RecordState:
 
 def first_anchors(index: int) -> tuple[Anchored, ...]:
     """The first anchor at each target that covers leaf `index`, the earliest first."""
-    rows = collection(ANCHOR).find({"size": {"$gt": index}}, {"token": 0})
+    query = {"size": {"$gt": index}}
+    rows = collection(ANCHOR).find(query, {"token": 0}).sort("size", 1).limit(_ANCHORS_LOOKED_AT)
     first: dict[str, Anchored] = {}
-    for row in rows.sort("size", 1).limit(_ANCHORS_LOOKED_AT):
-        known = first.get(row["target"])
-        if known is None:
-            first[row["target"]] = _anchored(row)
+    for row in _of_this_log(list(rows)):
+        first.setdefault(row["target"], _anchored(row))
     return tuple(sorted(first.values(), key=lambda each: each.anchored_at))
 
 
 def anchors_of(sizes: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
     """The rows of the anchors of exactly these checkpoints, by size, the earliest first."""
     found: dict[int, list[dict[str, Any]]] = {size: [] for size in sizes}
-    for row in collection(ANCHOR).find({"size": {"$in": list(sizes)}}):
+    for row in _of_this_log(list(collection(ANCHOR).find({"size": {"$in": list(sizes)}}))):
         found[row["size"]].append(row)
     for rows in found.values():
         rows.sort(key=lambda row: row["anchored_at"])
     return found
+
+
+def _of_this_log(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of the anchors whose checkpoint the log has (see last_anchor)."""
+    sizes = {"$in": [row["size"] for row in rows]}
+    known = collection(CHECKPOINT).find({"_id": sizes}, {"root": 1}) if rows else ()
+    roots = {row["_id"]: row["root"] for row in known}
+    return [row for row in rows if roots.get(row["size"]) == row["root"]]
 
 
 def states_of_batches(batches: Iterable[str]) -> dict[str, str]:
@@ -108,7 +115,8 @@ def states_of_batches(batches: Iterable[str]) -> dict[str, str]:
     if not wanted:
         return {}
     # Before the segments: what grows meanwhile makes the answer older, never wrong.
-    sealed, anchored = _sealed_size(), anchored_size()
+    sealed = newest_size()
+    anchored = anchored_size(sealed)
     spans = _spans(wanted)
     return {
         batch: _state(spans[batch][1], sealed, anchored) if batch in spans else v.RECORDED
@@ -122,15 +130,10 @@ def _state(end: int, sealed: int, anchored: int) -> str:
     return v.SEALED if end > anchored else v.ANCHORED
 
 
-def anchored_size() -> int:
-    """The leaves that some anchor covers."""
-    row = collection(ANCHOR).find_one({}, {"size": 1}, sort=[("size", -1)])
+def anchored_size(sealed: int) -> int:
+    """The leaves of the log of `sealed` leaves that some anchor covers."""
+    row = last_anchor(sealed)
     return int(row["size"]) if row else 0
-
-
-def _sealed_size() -> int:
-    row = collection(CHECKPOINT).find_one({}, {"_id": 1}, sort=[("_id", -1)])
-    return int(row["_id"]) if row else 0
 
 
 def _span(segment: dict[str, Any], batch: str) -> tuple[int, int]:
@@ -185,8 +188,8 @@ def cutoffs() -> Cutoffs:
     checkpoint, or waits in the queue, or stands in a segment behind the checkpoint, whichever way
     it goes between these three reads.
     """
-    anchored, sealed = anchored_size(), _sealed_size()
-    anchored = min(anchored, sealed)
+    sealed = newest_size()
+    anchored = anchored_size(sealed)
     first = collection(SEAL_QUEUE).find_one(
         {}, {"recorded_at": 1}, sort=[("recorded_at", 1), ("_id", 1)]
     )

@@ -8,7 +8,7 @@ from typing import Final
 
 from django.conf import settings
 
-from tracking.anchoring.anchor import CHECKPOINT, last_anchor, targets
+from tracking.anchoring.anchor import CHECKPOINT, last_anchor, newest_size, targets
 from tracking.anchoring.target import Target
 from tracking.mongo.connection import collection
 
@@ -34,12 +34,13 @@ class Standing:
 
 
 def standings(moment: datetime) -> list[Standing]:
-    """Of every target in the settings; two reads by key for each."""
-    return [standing(target, moment) for target in targets()]
+    """Of every target in the settings; a few reads by key for each."""
+    newest = newest_size()
+    return [_standing(target, newest, moment) for target in targets()]
 
 
-def standing(target: Target, moment: datetime) -> Standing:
-    last = last_anchor(target.label)
+def _standing(target: Target, newest: int, moment: datetime) -> Standing:
+    last = last_anchor(newest, target.label)
     size = int(last["size"]) if last else 0
     at = last["anchored_at"] if last else None
     first = collection(CHECKPOINT).find_one(

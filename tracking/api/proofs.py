@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from tracking import vocabulary as v
 from tracking.access.scope import visible_to
+from tracking.anchoring.anchor import newest_size
 from tracking.anchoring.state import RecordState, anchored_size, anchors_of, state_of_record
 from tracking.api import paging, schema, shapes
 from tracking.api.base import ReadView
@@ -114,7 +115,7 @@ class Consistency(ReadView):
 
 def _checkpoints(found: list[SignedCheckpoint]) -> list[dict[str, Any]]:
     """Each with its own anchors; one that has none is anchored if a later one is."""
-    covered = anchored_size()
+    covered = anchored_size(newest_size())
     anchors = anchors_of([each.size for each in found])
     return [
         {
