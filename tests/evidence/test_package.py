@@ -238,6 +238,18 @@ def test_anchors_and_their_time_stamps_come_along(check: Any) -> None:
         collection("log_anchor").drop()
 
 
+def test_a_record_whose_part_was_erased_still_stands_in_the_log(check: Any) -> None:
+    make_log()
+    collection("journal").update_one({"_id": "acme/a-3"}, {"$unset": {"part": "", "salt": ""}})
+    package = make()
+    files = files_in(package)
+    (erased,) = [each for each in lines(files["records.ndjson"]) if '"salt"' not in each]
+    assert json.loads(erased).keys() == {"record"}
+    assert b"was erased; its hash remains" in files["story.html"]
+    code, said = check(package)
+    assert (code, said.count("sealed ")) == (0, 7)
+
+
 # --- What is refused before it is signed --------------------------------------------------------
 
 
