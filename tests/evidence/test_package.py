@@ -6,6 +6,7 @@ import ast
 import hashlib
 import io
 import json
+import random
 import subprocess
 import sys
 import zipfile
@@ -413,6 +414,22 @@ def test_whatever_is_altered_is_refused(tmp_path: Path) -> None:
     assert tried >= 100
     path = written(tmp_path / "whole.zip", zipped(files))
     assert len(list(outsider.check(outsider.files_of(path), keys, None))) == 7
+
+
+def test_a_bit_that_flips_in_any_file_is_refused(tmp_path: Path) -> None:
+    make_log()
+    files = files_in(make(asked=5))
+    outsider, keys, dice = script.load(), keyring.public_list(), random.Random(11)
+    names = sorted(files)
+    for number in range(500):
+        # the manifest, which nothing else covers, has every second one
+        name = "manifest.txt" if number % 2 else dice.choice(names)
+        place, bit = dice.randrange(len(files[name])), 1 << dice.randrange(8)
+        data = bytearray(files[name])
+        data[place] ^= bit
+        with pytest.raises(Exception):  # noqa: B017
+            list(outsider.check({**files, name: bytes(data)}, keys, None))
+            pytest.fail(f"{name}, byte {place}, bit {bit}")
 
 
 def test_the_script_itself_refuses_with_1_and_says_why(check: Any) -> None:
