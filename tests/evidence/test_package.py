@@ -6,6 +6,7 @@ import ast
 import hashlib
 import io
 import json
+import random
 import subprocess
 import sys
 import zipfile
@@ -238,6 +239,18 @@ def test_anchors_and_their_time_stamps_come_along(check: Any) -> None:
         collection("log_anchor").drop()
 
 
+def test_a_record_whose_part_was_erased_still_stands_in_the_log(check: Any) -> None:
+    make_log()
+    collection("journal").update_one({"_id": "acme/a-3"}, {"$unset": {"part": "", "salt": ""}})
+    package = make()
+    files = files_in(package)
+    (erased,) = [each for each in lines(files["records.ndjson"]) if '"salt"' not in each]
+    assert json.loads(erased).keys() == {"record"}
+    assert b"was erased; its hash remains" in files["story.html"]
+    code, said = check(package)
+    assert (code, said.count("sealed ")) == (0, 7)
+
+
 # --- What is refused before it is signed --------------------------------------------------------
 
 
@@ -401,6 +414,22 @@ def test_whatever_is_altered_is_refused(tmp_path: Path) -> None:
     assert tried >= 100
     path = written(tmp_path / "whole.zip", zipped(files))
     assert len(list(outsider.check(outsider.files_of(path), keys, None))) == 7
+
+
+def test_a_bit_that_flips_in_any_file_is_refused(tmp_path: Path) -> None:
+    make_log()
+    files = files_in(make(asked=5))
+    outsider, keys, dice = script.load(), keyring.public_list(), random.Random(11)
+    names = sorted(files)
+    for number in range(500):
+        # the manifest, which nothing else covers, has every second one
+        name = "manifest.txt" if number % 2 else dice.choice(names)
+        place, bit = dice.randrange(len(files[name])), 1 << dice.randrange(8)
+        data = bytearray(files[name])
+        data[place] ^= bit
+        with pytest.raises(Exception):  # noqa: B017
+            list(outsider.check({**files, name: bytes(data)}, keys, None))
+            pytest.fail(f"{name}, byte {place}, bit {bit}")
 
 
 def test_the_script_itself_refuses_with_1_and_says_why(check: Any) -> None:

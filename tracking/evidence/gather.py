@@ -62,7 +62,7 @@ class Room:
             )
 
 
-def records_of(tenant: str, transaction: str, room: Room) -> Iterator[tuple[str, Entry]]:
+def records_of(tenant: str, transaction: str, room: Room) -> Iterator[tuple[bytes, Entry]]:
     """Each record's line of the package and its entry, by event time."""
     query = {"tenant": tenant, "transaction": transaction}
     order = [("occurred_at", 1), ("_id", 1)]
@@ -73,16 +73,15 @@ def records_of(tenant: str, transaction: str, room: Room) -> Iterator[tuple[str,
         yield line, Entry(_told(document), leaf)
 
 
-def _line(document: Document, header: bytes) -> tuple[str, bytes]:
+def _line(document: Document, header: bytes) -> tuple[bytes, bytes]:
     """The record as JSON whose parts are the very texts that were hashed, and its leaf."""
     leaf = hashlib.sha256(b"\x00" + header).digest()
-    text = header.decode()
     if "salt" not in document:  # erased: its hash stands in the header
-        return f'{{"record":{text}}}', leaf
+        return b'{"record":%b}' % header, leaf
     salt, part = bytes(document["salt"]), canonical(document.get("part") or {})
     if part_hash_of(salt, part) != document["part_hash"]:
         raise Altered(_sentence(document))
-    return f'{{"record":{text},"salt":"{salt.hex()}","part":{part.decode()}}}', leaf
+    return b'{"record":%b,"salt":"%b","part":%b}' % (header, salt.hex().encode(), part), leaf
 
 
 def _told(document: Document) -> Document:

@@ -171,7 +171,7 @@ def _object(
     entries: list[Entry] = []
     with out.member(f"{folder}records.ndjson") as write:
         for line, entry in records_of(tenant, transaction, room):
-            write(f"{line}\n".encode())
+            write(line + b"\n")
             entries.append(entry)
     if not entries:
         raise NotFound(transaction)

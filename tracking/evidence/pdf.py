@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final
@@ -29,6 +30,7 @@ _PADDING: Final = 6  # of reportlab's frames, on each side
 _WIDTH: Final = A4[0] - 2 * _MARGIN - 2 * _PADDING
 # A cell cannot be broken over pages; of long texts the page and the records have all.
 _CELL: Final = 600
+_setting: Final = threading.Lock()
 _DIM: Final = colors.HexColor("#555555")
 _LINE: Final = colors.HexColor("#cccccc")
 _LIMITS: Final = (
@@ -62,7 +64,13 @@ def _text(text: str, size: float = 9, **look: Any) -> Paragraph:
 
 
 def story_pdf(story: Story) -> bytes:
+    """One at a time: it is a second's work for a processor that also takes records."""
     load_fonts()
+    with _setting:
+        return _set(story)
+
+
+def _set(story: Story) -> bytes:
     out = io.BytesIO()
     document = SimpleDocTemplate(
         out,

@@ -60,7 +60,8 @@ def files_of(at):  # of the zip or folder, by their names
     if at.is_dir():
         return {f.relative_to(at).as_posix(): f.read_bytes() for f in at.rglob("*") if f.is_file()}
     with zipfile.ZipFile(at) as zipped:
-        need(len({*zipped.namelist()}) == len(zipped.namelist()), "a name is in the zip twice")
+        need(len({*zipped.namelist()}) == len(zipped.namelist()) and sum(
+            each.file_size for each in zipped.infolist()) < 2**30, "a name twice, or too much")
         return {name: zipped.read(name) for name in zipped.namelist()}
 def check(files, listed, outside):  # yields what is to be said of each record
     keys, (size, root), known = keys_of(listed, "receipt"), (0, b""), {}
@@ -84,8 +85,7 @@ def check(files, listed, outside):  # yields what is to be said of each record
                     for line, proof in zip(lines, proofs))
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    for option in ("package", "--keys", "--checkpoint"):
-        parser.add_argument(option, type=pathlib.Path)
+    for name in ("package", "--keys", "--checkpoint"): parser.add_argument(name, type=pathlib.Path)
     given = parser.parse_args()
     try:
         files = files_of(given.package)
@@ -94,6 +94,6 @@ if __name__ == "__main__":
         keys = [each["key"] for use in ("log", "receipt") for each in listed[use]]
         print(*check(files, listed, outside), "ALL HOLDS, by these keys:", *keys, sep="\n")
     except (OSError, ImportError) as error:
-        sys.exit(print("COULD NOT BE CHECKED:", error) or 2)
+        sys.exit(print("COULD NOT BE CHECKED:", ascii(str(error))) or 2)
     except Exception as error:
         sys.exit(print("REFUSED:", ascii(str(error) or error)) or 1)
