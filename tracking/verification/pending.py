@@ -42,8 +42,8 @@ class Pending:
 def _queued(batch: str) -> bytes | None:
     for data in collection(SEAL_QUEUE).find_raw_batches({"_id": batch}):
         leaves = (decoded(data) or {}).get("leaves")
-        if type(leaves) is bytes:
-            return leaves
+        if isinstance(leaves, bytes):  # whatever is wrong with it is the entry's own finding
+            return bytes(leaves)
     return None
 
 

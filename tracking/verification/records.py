@@ -173,10 +173,9 @@ def judged(document: dict[str, Any]) -> Seen:
         seen.leaf = None  # a list that holds what no list of a record does: named below
     part = document.get("part", {})
     tenant, salt = document["tenant"], document["salt"]
-    odd = (
-        odd_value(part, "part")
-        or odd_texts(document.get("parents", []), "parents")
-        or odd_texts(document.get("marks", []), "marks")
+    lists = [name for name in ("parents", "marks") if name in document]
+    odd = odd_value(part, "part") or next(
+        filter(None, (odd_texts(document[name], name) for name in lists)), None
     )
     if odd:
         seen.kind, seen.text = "record_form", odd

@@ -58,7 +58,7 @@ def head_size() -> int:
         {"_id": {"$type": "number"}}, {"count": 1}, sort=[("_id", -1)]
     )
     try:
-        return int(last["_id"]) + int(last["count"]) if last else 0
+        return int(last["_id"]) + max(1, int(last["count"])) if last else 0
     except (KeyError, TypeError, ValueError):
         return int(last["_id"]) + 1 if last else 0
 
@@ -112,11 +112,11 @@ class LogReader:
             if isinstance(start, int) and start >= self.limit:
                 continue
             name = f"segment {start}"
-            misfit = _wrong_batches(segment)
-            if wrong or misfit:
-                text = " ".join(wrong + misfit)
+            more, usable = _wrong_batches(segment)
+            if wrong or more:
+                text = " ".join(wrong + more)
                 self.findings.add("segment_form", f"{name}: {text}", record=name)
-            if misfit:
+            if not usable:
                 self._tree = None
                 continue
             self._segment(self._completed(segment), name)
@@ -161,6 +161,8 @@ class LogReader:
         self.log.leaves += leaves
         self._at = end
         self.roots.update({size: roots[size] for size in roots.keys() & self.wanted})
+        for size in sorted(each for each in self.wanted if start < each < end):
+            self._inside(f"A checkpoint of {size} that was kept outside", size)
         if not self._check_signed(end, roots, segment):
             self._missing(segment, name, end)
         self._sealed_at = segment["sealed_at"]
@@ -284,6 +286,8 @@ class LogReader:
                 )
                 self._tree = None
             if size != end:
+                if self._tree is not None:
+                    self._inside(what.capitalize(), size)
                 continue
             self._signed_at = signed_at
             if signed_at < segment["sealed_at"] - SKEW:
@@ -294,6 +298,14 @@ class LogReader:
                     # what follows is judged by what was signed, not by what was found before
                     self._tree = Frontier(size, peaks)
         return covered
+
+    def _inside(self, what: str, size: int) -> None:
+        self.findings.add(
+            "segment_order",
+            f"{what} was signed where no segment ends.",
+            record=f"checkpoint {size}",
+            leaf=max(0, size - 1),
+        )
 
     def _missing(self, segment: dict[str, Any], name: str, end: int) -> None:
         """A sealer signs each segment before it seals the next one."""
@@ -397,30 +409,34 @@ def _hashes(data: bytes) -> list[bytes]:
     return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
 
 
-def _wrong_batches(segment: dict[str, Any]) -> list[str]:
-    """What is wrong with a segment's numbers and batches, so that its leaves have no place."""
+def _wrong_batches(segment: dict[str, Any]) -> tuple[list[str], bool]:
+    """What is wrong with a segment's numbers and batches; whether its leaves still have places."""
     wrong = [
         f"{name} cannot be used."
         for name, kind in (("_id", int), ("count", int), ("batches", list), ("leaves", bytes))
         if not isinstance(segment.get(name), kind)
     ]
     if wrong:
-        return wrong
+        return wrong, False
+    usable = True
     for place, each in enumerate(segment["batches"]):
         if type(each) is not dict:
-            wrong.append(f"batches[{place}] is no object.")
-        else:
-            wrong += [f"batches[{place}].{text}" for text in wrong_fields(each, SEGMENT_BATCH)]
-    if wrong:
-        return wrong
+            return [f"batches[{place}] is no object."], False
+        wrong += [f"batches[{place}].{text}" for text in wrong_fields(each, SEGMENT_BATCH)]
+        usable = usable and all(
+            isinstance(each.get(name), kind) for name, kind in SEGMENT_BATCH.required.items()
+        )
+    if not usable:
+        return wrong, False
     count = segment["count"]
     counts = [each["count"] for each in segment["batches"]]
     if segment["_id"] < 0 or min(counts, default=0) <= 0:
-        wrong.append("A segment and each of its batches have leaves.")
-    if count != sum(counts):
-        wrong.append(f"count is {count}, and its batches have {sum(counts)}.")
-    if len(segment["leaves"]) != count * HASH_BYTES:
-        wrong.append(f"leaves has {len(segment['leaves'])} bytes, and count is {count}.")
+        return ["A segment and each of its batches have leaves."], False
+    if count != sum(counts) or len(segment["leaves"]) != count * HASH_BYTES:
+        return [
+            f"count is {count}, its batches have {sum(counts)}, and leaves has"
+            f" {len(segment['leaves'])} bytes."
+        ], False
     if count > v.SEGMENT_LEAVES and len(counts) > 1:
         wrong.append(f"It has more than {v.SEGMENT_LEAVES} leaves and more than one batch.")
-    return wrong
+    return wrong, True
