@@ -392,7 +392,10 @@ def another_part_with_its_hash() -> None:
 
 @act
 def take_out_part_and_salt() -> None:
-    edit("journal", key_of(RICH), lambda d: [d.pop("part"), d.pop("salt")] and None)
+    def take_out(document: Document) -> None:
+        del document["part"], document["salt"]
+
+    edit("journal", key_of(RICH), take_out)
 
 
 @act
@@ -461,7 +464,9 @@ def _text(name: bytes, value: bytes) -> bytes:
 
 @act
 def a_field_that_stands_twice() -> None:
-    _raw(RICH, _text(b"status", b"failed"), _text(b"status", b"queued") + _text(b"status", b"failed"))
+    _raw(
+        RICH, _text(b"status", b"failed"), _text(b"status", b"queued") + _text(b"status", b"failed")
+    )
 
 
 @act

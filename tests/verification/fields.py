@@ -26,7 +26,9 @@ def target(name: str) -> tuple[Any, bytes]:
 
 def plain_target() -> tuple[Any, bytes]:
     """A record without any optional field but a part that the log has."""
-    raw = collection("journal", raw=True).find_one({"tenant": "bolt"}, sort=[("recorded_at", 1)]).raw
+    raw = (
+        collection("journal", raw=True).find_one({"tenant": "bolt"}, sort=[("recorded_at", 1)]).raw
+    )
     return bson.decode(raw)["_id"], raw
 
 
@@ -80,7 +82,7 @@ def changed(value: Any) -> Any:
     if isinstance(value, list):
         return value[::-1] if len(value) > 1 and value != value[::-1] else [*value, *value]
     if isinstance(value, dict):
-        return {name: item for name, item in list(value.items())[1:]}
+        return dict(list(value.items())[1:])
     raise TypeError(type(value))
 
 

@@ -113,6 +113,7 @@ def newest_note(path: Path) -> Path:
 
 # --- Hands on the database --------------------------------------------------------------------
 
+
 @dataclass(frozen=True)
 class Stored:
     """Everything as it is: the collections, and how far this machine has signed."""

@@ -3,7 +3,7 @@
 A role says *what* someone may do; memberships say *whose data* (access/scope.py). Facts and
 derived documents can only ever be viewed, so their verbs are `view` alone.
 
-- Auditor: everything of the tenant, changes nothing.
+- Auditor: everything of the tenant, changes nothing, starts verifications.
 - Support: finds objects and reads their lifetimes; the pages show no raw records to them.
 - Developer: the same, and the journal with raw records, attributes and stack traces.
 - Analyst: the lists of transactions and progress, for figures; no journal.
@@ -37,6 +37,7 @@ _FLOWS: Final = {
 }
 _JOURNAL: Final = {"tracking.transactionblock": VIEW}
 _LOG: Final = {"tracking.logsegment": VIEW, "tracking.sealqueueentry": VIEW}
+_RUNS: Final = {"tracking.verificationrun": VIEW}
 
 ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "Auditor": {
@@ -44,6 +45,8 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         **_FLOWS,
         **_JOURNAL,
         **_LOG,
+        # `add` starts one
+        "tracking.verificationrun": ("view", "add"),
         "tracking.tenant": VIEW,
         "tracking.user": VIEW,
         "tracking.membership": VIEW,
@@ -51,7 +54,7 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "auth.group": VIEW,
     },
     "Support": {**_LISTS, **_FLOWS},
-    "Developer": {**_LISTS, **_FLOWS, **_JOURNAL, **_LOG},
+    "Developer": {**_LISTS, **_FLOWS, **_JOURNAL, **_LOG, **_RUNS},
     "Analyst": {**_LISTS, **_FLOWS},
     "Administrator": {
         "tracking.tenant": MANAGE,

@@ -16,6 +16,7 @@ from tracking.models.transactions import (
     TransactionBlockProgress,
     TransactionProgress,
 )
+from tracking.models.verification import VerificationRun
 
 __all__ = [
     "ApiKey",
@@ -34,4 +35,5 @@ __all__ = [
     "TransactionBlockProgress",
     "TransactionProgress",
     "User",
+    "VerificationRun",
 ]

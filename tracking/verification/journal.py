@@ -129,9 +129,10 @@ def ahead(source: Iterable[bytes]) -> Iterator[bytes]:
     def put(item: bytes | BaseException | None) -> None:
         while not stopped.is_set():
             try:
-                return fetched.put(item, timeout=0.2)
+                fetched.put(item, timeout=0.2)
             except queue.Full:
                 continue
+            return
 
     def fetch() -> None:
         try:
@@ -174,7 +175,7 @@ class Scanner:
         for part in data:
             for row in read(part):
                 records += 1
-                if type(row) is Seen:
+                if isinstance(row, Seen):
                     self._seen(row)
                     continue
                 if row[0] != batch:
@@ -202,7 +203,7 @@ class Scanner:
         count = len(group)
         low = batch.first + first
         if (
-            0 <= first
+            first >= 0
             and first + count <= batch.count
             and [row[1] for row in group] == list(range(first, first + count))
             and log.leaves[low * HASH_BYTES : (low + count) * HASH_BYTES]
@@ -339,4 +340,3 @@ def report_removed(log: Log, claims: Any, low: int, high: int, findings: Finding
             expected=log.leaves[place * HASH_BYTES : (place + 1) * HASH_BYTES].hex(),
             found="nothing",
         )
-

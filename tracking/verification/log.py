@@ -10,12 +10,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from tracking import clock
+from tracking.mongo.connection import collection
 from tracking.verification.records import HASH_BYTES
+from tracking.verification.shape import split
 
 SEGMENT: Final = "log_segment"
 CHECKPOINT: Final = "log_checkpoint"
 SEAL_QUEUE: Final = "seal_queue"
 JOURNAL: Final = "journal"
+_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +121,9 @@ def moment_of_batch(batch: str) -> int | None:
         return int(batch[:8] + batch[9:13], 16) if len(batch) == 36 and batch[14] == "7" else None
     except ValueError:
         return None
+
+
+def documents(name: str) -> Iterator[bytes]:
+    """All documents of a collection by their keys, as stored."""
+    for data in collection(name).find_raw_batches({}, sort=[("_id", 1)], batch_size=_AT_ONCE):
+        yield from split(data)

@@ -11,12 +11,12 @@ from tracking.verification.log import (
     SEAL_QUEUE,
     SEGMENT,
     Log,
+    documents,
     milliseconds,
     moment_of_batch,
 )
 from tracking.verification.records import HASH_BYTES, Reader, Seen
 from tracking.verification.report import Findings
-from tracking.verification.segments import documents
 from tracking.verification.shape import QUEUE, SEGMENT_BATCH, checked, decoded, wrong_fields
 
 _REMEMBERED: Final = 1_000
@@ -113,15 +113,13 @@ def check_queue(entries: list[bytes], log: Log, findings: Findings) -> None:
                 )
 
 
-def _check_records(
-    entry: dict[str, Any], name: str, reader: Reader, findings: Findings
-) -> None:
+def _check_records(entry: dict[str, Any], name: str, reader: Reader, findings: Findings) -> None:
     """All records of the entry are there; what each of them is the scan of the journal says."""
     wanted = {"tenant": entry["tenant"], "recorded_at": entry["recorded_at"], "batch": entry["_id"]}
     places: set[int] = set()
     for data in collection(JOURNAL).find_raw_batches(wanted):
         for row in reader.read(data):
-            places.add(row.index if type(row) is Seen else row[1])
+            places.add(row.index if isinstance(row, Seen) else row[1])
     for index in sorted(set(range(entry["count"])) - places):
         leaf = entry["leaves"][index * HASH_BYTES : (index + 1) * HASH_BYTES]
         findings.add(

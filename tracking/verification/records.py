@@ -106,17 +106,13 @@ class Reader:
             if (
                 _sha256(salt + text).digest() != digest
                 or len(salt) != SALT_BYTES
-                or part is not _NO_PART
-                and not part
+                or (part is not _NO_PART and not part)
                 or document["lane"] != lane(tenant, document["transaction"])
                 or document["v"] != VERSION
                 or not key.startswith(tenant + "/")
-                or "final" in document
-                and document["final"] is not True
-                or "parents" in document
-                and odd_texts(document["parents"], "parents")
-                or "marks" in document
-                and odd_texts(document["marks"], "marks")
+                or ("final" in document and document["final"] is not True)
+                or ("parents" in document and odd_texts(document["parents"], "parents"))
+                or ("marks" in document and odd_texts(document["marks"], "marks"))
             ):
                 if part is not _NO_PART:
                     document["part"] = part

@@ -87,6 +87,16 @@ class Findings:
         if len(self.kept) < self.most:
             self.kept.append(Finding(kind, text, tenant, record, leaf, expected, found))
 
+    def time(self, name: str, what: str, bound: datetime, found: datetime) -> None:
+        """A time beyond what it must lie before or after."""
+        self.add(
+            "time_order",
+            f"{name.capitalize()} says that it was {what}.",
+            record=name,
+            expected=clock.iso(bound),
+            found=clock.iso(found),
+        )
+
     def merge(self, kept: Iterable[Finding], counts: dict[str, int]) -> None:
         self.kept.extend(list(kept)[: self.most - len(self.kept)])
         self.counts.update(counts)

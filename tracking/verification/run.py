@@ -126,9 +126,7 @@ def _whole_journal(
 
     spans = [(number, saved.ranges[number]) for number in todo]
     results = (
-        _here(spans, log, claims, show)
-        if processes <= 1
-        else _apart(spans, log, claims, processes)
+        _here(spans, log, claims, show) if processes <= 1 else _apart(spans, log, claims, processes)
     )
     for number, scanned in results:
         saved.take(number, scanned)
@@ -142,9 +140,7 @@ def _whole_journal(
         state.forget()
 
 
-def _new_records(
-    report: Report, log: Log, since: int, sample: int, progress: Progress
-) -> None:
+def _new_records(report: Report, log: Log, since: int, sample: int, progress: Progress) -> None:
     """The records of what was sealed since, and some older ones at random."""
     claims = _no_claims(len(log))
     first = min(log.place_of(since), len(log))
@@ -252,4 +248,3 @@ def _scan(span: Range) -> Scanned:
         _scanner = Scanner(*_shared, Pending())
     assert _scanner is not None  # noqa: S101
     return _scanner.scan(batches_in(span))
-

@@ -2,71 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tracking import clock
 from tracking import vocabulary as v
 from tracking.core.merkle import HASH_BYTES, Frontier, bagged
-from tracking.core.note import BadNote, Checkpoint
 from tracking.mongo.connection import collection
+from tracking.verification.checkpoints import SKEW, Ahead, signed_notes
 from tracking.verification.keys import Keys
 from tracking.verification.log import (
     CHECKPOINT,
     SEGMENT,
     Log,
+    documents,
     milliseconds,
     moment_of_batch,
 )
 from tracking.verification.outside import Outside
 from tracking.verification.report import Findings, Report
 from tracking.verification.shape import (
-    CHECKPOINT as CHECKPOINT_SHAPE,
-)
-from tracking.verification.shape import (
     SEGMENT as SEGMENT_SHAPE,
 )
 from tracking.verification.shape import (
     SEGMENT_BATCH,
     checked,
-    split,
     wrong_fields,
 )
 
 # What a sealer keeps of the tree (docs/integrity.md): subtrees of 256 leaves and more.
 KEPT_LEVEL: Final = 8
-# What is recorded is sealed, and what is sealed signed, by then; and as far apart may clocks be.
+# What is recorded is sealed, and what is sealed signed, by then.
 MERGE_DELAY: Final = timedelta(seconds=60)
-SKEW: Final = timedelta(seconds=5)
 _MERGE_MS: Final = 60_000
 _SKEW_MS: Final = 5_000
-_AT_ONCE: Final = 100
+_WHOLE: Final = {"_id": {"$type": ["int", "long"]}}
 
 Progress = Callable[[str, int, int], None]
 
 
 def newest_checkpoint() -> int:
     """The size of the newest checkpoint; must be asked before `head_size`."""
-    row = collection(CHECKPOINT).find_one({"_id": {"$type": "number"}}, {"_id": 1}, sort=[("_id", -1)])
+    row = collection(CHECKPOINT).find_one(_WHOLE, {"_id": 1}, sort=[("_id", -1)])
     return int(row["_id"]) if row else 0
 
 
 def head_size() -> int:
     """The leaves of the log now: its last segment says."""
-    last = collection(SEGMENT).find_one(
-        {"_id": {"$type": "number"}}, {"count": 1}, sort=[("_id", -1)]
-    )
-    try:
-        return int(last["_id"]) + max(1, int(last["count"])) if last else 0
-    except (KeyError, TypeError, ValueError):
-        return int(last["_id"]) + 1 if last else 0
-
-
-def documents(name: str) -> Iterator[bytes]:
-    """All documents of a collection by their keys, as stored."""
-    for data in collection(name).find_raw_batches({}, sort=[("_id", 1)], batch_size=_AT_ONCE):
-        yield from split(data)
+    last = collection(SEGMENT).find_one(_WHOLE, {"count": 1}, sort=[("_id", -1)])
+    if last is None:
+        return 0
+    count = last.get("count")
+    return int(last["_id"]) + max(1, count if isinstance(count, int) else 1)
 
 
 class LogReader:
@@ -103,7 +91,7 @@ class LogReader:
         self._sealed_at: datetime | None = None
         self._signed_at: datetime | None = None
         self._newest_ms = 0
-        self._checkpoints = _Ahead(self._signed_notes())
+        self._checkpoints = Ahead(signed_notes(report, keys, self.now, max(limit, signed)))
 
     def read(self) -> Log:
         for raw in documents(SEGMENT):
@@ -170,20 +158,13 @@ class LogReader:
     def _times(self, segment: dict[str, Any], name: str) -> None:
         sealed = segment["sealed_at"]
         if self._sealed_at is not None and sealed < self._sealed_at - SKEW:
-            self._time(name, "sealed before the segment before it", self._sealed_at, sealed)
+            self.findings.time(name, "sealed before the segment before it", self._sealed_at, sealed)
         if self._signed_at is not None and sealed < self._signed_at - SKEW:
-            self._time(name, "sealed before the one before it was signed", self._signed_at, sealed)
+            self.findings.time(
+                name, "sealed before the one before it was signed", self._signed_at, sealed
+            )
         if sealed > self.now + SKEW:
-            self._time(name, "sealed in the future", self.now, sealed)
-
-    def _time(self, name: str, what: str, bound: datetime, found: datetime) -> None:
-        self.findings.add(
-            "time_order",
-            f"{name} says that it was {what}.",
-            record=name,
-            expected=clock.iso(bound),
-            found=clock.iso(found),
-        )
+            self.findings.time(name, "sealed in the future", self.now, sealed)
 
     def _batches(self, segment: dict[str, Any], name: str, start: int) -> None:
         sealed_ms = milliseconds(segment["sealed_at"])
@@ -265,9 +246,7 @@ class LogReader:
 
     # --- checkpoints ----------------------------------------------------------------------
 
-    def _check_signed(
-        self, end: int, roots: dict[int, bytes], segment: dict[str, Any]
-    ) -> bool:
+    def _check_signed(self, end: int, roots: dict[int, bytes], segment: dict[str, Any]) -> bool:
         """Check the checkpoints up to `end`; whether one is of `end`."""
         covered = False
         for checkpoint, signed_at in self._checkpoints.up_to(end):
@@ -291,7 +270,9 @@ class LogReader:
                 continue
             self._signed_at = signed_at
             if signed_at < segment["sealed_at"] - SKEW:
-                self._time(what, "signed before its leaves were sealed", segment["sealed_at"], signed_at)
+                self.findings.time(
+                    what, "signed before its leaves were sealed", segment["sealed_at"], signed_at
+                )
             if self._tree is None and size.bit_count() * HASH_BYTES == len(segment["peaks"]):
                 peaks = _hashes(segment["peaks"])
                 if bagged(peaks) == checkpoint.root:
@@ -329,80 +310,6 @@ class LogReader:
                 found=str(self._at),
             )
         self._checkpoints.drain()
-
-    def _signed_notes(self) -> Iterator[tuple[Checkpoint, datetime]]:
-        """The checkpoints in order of size, their own form and signature checked."""
-        last: datetime | None = None
-        for raw in documents(CHECKPOINT):
-            row, wrong = checked(raw, CHECKPOINT_SHAPE)
-            size = row.get("_id")
-            if isinstance(size, int) and size > max(self.limit, self.signed):
-                continue
-            self.report.checkpoints += 1
-            what = f"checkpoint {size}"
-            if wrong:
-                self.findings.add("checkpoint_form", f"{what}: {' '.join(wrong)}", record=what)
-                continue
-            try:
-                checkpoint, signers = self.keys.opened(row["note"])
-                if row["note"] != f"{checkpoint.text()}\n" + _signatures(row["note"], signers):
-                    raise BadNote("The note has lines that no sealer writes.")
-            except BadNote as error:
-                self.findings.add("checkpoint_signature", f"{what}: {error}", record=what)
-                continue
-            for field, stored, noted in (
-                ("size", str(size), str(checkpoint.size)),
-                ("root", row["root"].hex(), checkpoint.root.hex()),
-            ):
-                if stored != noted:
-                    self.findings.add(
-                        "checkpoint_root",
-                        f"The {field} of {what} is not the one in its note.",
-                        record=what,
-                        expected=noted,
-                        found=stored,
-                    )
-            signed_at = row["signed_at"]
-            if signed_at > self.now + SKEW:
-                self._time(what, "signed in the future", self.now, signed_at)
-            if last is not None and signed_at < last - SKEW:
-                self._time(what, "signed before the one before it", last, signed_at)
-            last = signed_at
-            if size == checkpoint.size:
-                yield checkpoint, signed_at
-
-
-class _Ahead:
-    """A stream of checkpoints that can be looked into."""
-
-    def __init__(self, rows: Iterator[tuple[Checkpoint, datetime]]) -> None:
-        self._rows = rows
-        self._held: list[tuple[Checkpoint, datetime]] = []
-
-    def sizes(self, end: int) -> list[int]:
-        """The sizes of those up to `end`."""
-        while not self._held or self._held[-1][0].size <= end:
-            row = next(self._rows, None)
-            if row is None:
-                break
-            self._held.append(row)
-        return [row[0].size for row in self._held if row[0].size <= end]
-
-    def up_to(self, end: int) -> list[tuple[Checkpoint, datetime]]:
-        """Take those up to `end`."""
-        count = len(self.sizes(end))
-        taken, self._held = self._held[:count], self._held[count:]
-        return taken
-
-    def drain(self) -> None:
-        """Let the rest be looked at as well: each is checked on its way."""
-        for _row in self._rows:
-            pass
-
-
-def _signatures(note: str, signers: int) -> str:
-    """The last lines of a note, as many as keys have signed it."""
-    return "".join(line + "\n" for line in note.split("\n")[-1 - signers : -1])
 
 
 def _hashes(data: bytes) -> list[bytes]:
