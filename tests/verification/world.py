@@ -135,11 +135,19 @@ def restore(before: Stored) -> None:
     mark_path().write_text(before.mark)
     for name, documents in before.documents.items():
         kept = {each.raw for each in documents}
-        now = {each.raw for each in collection(name, raw=True).find()}
-        if kept == now:
-            continue
-        collection(name).delete_many({})
-        collection(name, raw=True).insert_many(documents)
+        now = list(collection(name, raw=True).find())
+        wrong = [each for each in now if each.raw not in kept]
+        gone = kept - {each.raw for each in now}
+        if len(wrong) > 5:
+            collection(name).delete_many({})
+            gone = kept
+        else:
+            for each in wrong:
+                collection(name, raw=True).delete_one({"_id": each["_id"]})
+        if gone:
+            collection(name, raw=True).insert_many(
+                [each for each in documents if each.raw in gone], ordered=True
+            )
 
 
 def rows(name: str) -> list[dict[str, Any]]:

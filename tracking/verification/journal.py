@@ -101,13 +101,13 @@ def ranges_since(log: Log, place: int) -> list[Range]:
     return [((tenant, ms), (tenant, None)) for tenant, ms in sorted(oldest.items())]
 
 
-def _bound(edge: tuple[str, int | None]) -> list[tuple[str, Any]]:
+def _bound(edge: tuple[str, int | None]) -> dict[str, Any]:
     tenant, ms = edge
     if ms is None:
         rest: list[Any] = [MaxKey(), MaxKey(), MaxKey()]
     else:
         rest = [clock.from_ms(ms), MinKey(), MinKey()]
-    return [(name, value) for (name, _), value in zip(INDEX, [tenant, *rest], strict=True)]
+    return {name: value for (name, _), value in zip(INDEX, [tenant, *rest], strict=True)}
 
 
 def batches_in(span: Range) -> Iterator[bytes]:

@@ -121,8 +121,9 @@ def _whole_journal(
         state.save(saved, claims)
 
     def show(more: int) -> None:
-        done = saved.out.records + saved.out.later + more
-        progress("journal", done, max(done, len(log)))
+        done = saved.out.records + saved.out.later
+        total = max(done, len(log))
+        progress("journal", min(done + more, total), total)
 
     spans = [(number, saved.ranges[number]) for number in todo]
     results = (
@@ -150,7 +151,7 @@ def _new_records(report: Report, log: Log, since: int, sample: int, progress: Pr
         list(enumerate(saved.ranges)),
         log,
         claims,
-        lambda more: progress("journal", out.records + more, max(len(log) - first, out.records)),
+        lambda more: progress("new records", min(more, len(log) - first), len(log) - first),
     ):
         saved.take(number, scanned)
     # not for secrecy: but whoever changes a record should not know whether it will be looked at

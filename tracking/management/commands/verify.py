@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tracking import clock
 from tracking.errors import DftError
+from tracking.mongo.connection import is_unavailable
 from tracking.projection.rebuild import compare
 from tracking.verification import runs
 from tracking.verification.keys import installed_keys, keys_from
@@ -43,6 +44,8 @@ class Command(BaseCommand):
         "Check that nobody changed, removed, back-dated or slipped in a record. Exit 0: clean,"
         " 1: findings, 2: could not check."
     )
+
+    _away = False  # MongoDB: nothing can be kept there
 
     def add_arguments(self, parser: CommandParser) -> None:
         scope = parser.add_mutually_exclusive_group()
@@ -86,7 +89,8 @@ class Command(BaseCommand):
                 report = self._failing(report, who, options)
                 if report.ended_at is None:
                     report.ended_at = clock.now()
-                self._keep(report, who)
+                if not self._away:
+                    self._keep(report, who)
         except (runs.AlreadyRunning, OSError) as error:
             raise CommandError(str(error), returncode=2) from error
         self._show(report, options["json"])
@@ -99,6 +103,7 @@ class Command(BaseCommand):
             return self._run(report, who, options)
         except (PyMongoError, DatabaseError) as error:
             # the driver's own text may be long, and says it last
+            self._away = is_unavailable(error)
             report.failure = f"MongoDB could not be read: {str(error).split(',')[0][:300]}"
         except DftError as error:
             report.failure = str(error)
