@@ -30,6 +30,7 @@ LEVELS = {
     "projection": 40,
     "ledger": 40,
     "anchoring": 40,
+    "verification": 40,
     "insights": 40,
     "search": 40,
     "importing": 40,
@@ -105,6 +106,27 @@ def test_imports_point_strictly_down() -> None:
                 wrong.append(f"{path}:{line} {room} imports {other}")
     assert not wrong
     assert used == NEIGHBOURS.keys(), "an exemption that nobody needs any more"
+
+
+def test_the_verifier_shares_nothing_with_what_it_judges() -> None:
+    allowed = {
+        "verification",
+        "core",
+        "mongo",
+        "models",
+        "signing",
+        "vocabulary",
+        "clock",
+        "errors",
+    }
+    rooms = {
+        other
+        for path, tree in modules().items()
+        if room_of(path) == "verification"
+        for other, _line in rooms_imported(path, tree)
+    }
+    assert "core" in rooms
+    assert rooms - {"__init__", "verification"} <= allowed
 
 
 def test_the_rules_see_relative_imports() -> None:

@@ -3,7 +3,8 @@
 A role says *what* someone may do; memberships say *whose data* (access/scope.py). Facts and
 derived documents can only ever be viewed, so their verbs are `view` alone.
 
-- Auditor: everything of the tenant, and evidence of it to hand out; changes nothing.
+- Auditor: everything of the tenant, and evidence of it to hand out; starts verifications, changes
+  nothing.
 - Support: finds objects and reads their lifetimes; the pages show no raw records to them.
 - Developer: the same, and the journal with raw records, attributes and stack traces.
 - Analyst: the lists of transactions and progress, for figures; no journal.
@@ -45,6 +46,7 @@ _LOG: Final = {
 # Records leave the house: a right of its own, which Django's four do not know.
 _EVIDENCE: Final = {"tracking.transactionblock": (*VIEW, "export")}
 EXPORT: Final = "tracking.export_transactionblock"
+_RUNS: Final = {"tracking.verificationrun": VIEW}
 
 ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "Auditor": {
@@ -52,6 +54,8 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         **_FLOWS,
         **_EVIDENCE,
         **_LOG,
+        # `add` starts one
+        "tracking.verificationrun": ("view", "add"),
         "tracking.tenant": VIEW,
         "tracking.user": VIEW,
         "tracking.membership": VIEW,
@@ -59,7 +63,7 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "auth.group": VIEW,
     },
     "Support": {**_LISTS, **_FLOWS},
-    "Developer": {**_LISTS, **_FLOWS, **_JOURNAL, **_LOG},
+    "Developer": {**_LISTS, **_FLOWS, **_JOURNAL, **_LOG, **_RUNS},
     "Analyst": {**_LISTS, **_FLOWS},
     "Administrator": {
         "tracking.tenant": MANAGE,

@@ -58,6 +58,9 @@ def visible_to(who: Who, model: type[Model]) -> QuerySet[Any]:
     if model is m.LogSegment:
         # One log for all tenants: a segment is shown for its batches of these.
         return rows.filter(batches__holds={"tenant": tenants})
+    if model is m.VerificationRun:
+        # One log for all tenants, so a run is everybody's; its findings are shown by tenant.
+        return rows
     path = _BY_TENANT.get(model)
     if path is None:
         raise LookupError(f"tracking/access/scope.py does not say whose {model._meta.label} is.")

@@ -22,6 +22,7 @@ from tracking.models.transactions import (
     TransactionBlockProgress,
     TransactionProgress,
 )
+from tracking.models.verification import VerificationRun
 
 __all__ = [
     "AnchorAlert",
@@ -42,4 +43,5 @@ __all__ = [
     "TransactionBlockProgress",
     "TransactionProgress",
     "User",
+    "VerificationRun",
 ]

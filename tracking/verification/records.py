@@ -1,0 +1,210 @@
+"""Stored records → their leaves, with whatever is wrong about their own form.
+
+Most records are as they should be, so a whole batch of bytes is judged by the fastest way that lets
+nothing pass; a record that fails it is looked at again, slowly, for a sentence that says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import bson
+import orjson
+from bson.errors import BSONError
+from bson.int64 import Int64
+
+from tracking.core.canonical import SALT_BYTES, VERSION, canonical, leaf_hash
+from tracking.core.record import lane_of
+from tracking.verification.shape import (
+    CODEC,
+    JOURNAL,
+    UNFAITHFUL,
+    UNREADABLE,
+    decoded,
+    faithful,
+    is_of,
+    odd_texts,
+    odd_value,
+    split,
+    wrong_fields,
+)
+
+HASH_BYTES: Final = 32
+_SORTED: Final = orjson.OPT_SORT_KEYS
+# Whatever is not plainly what it reads as goes to `_plain`, or the record is looked at slowly.
+_PART: Final = (
+    orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME
+)
+_NO_PART: Final[dict[str, Any]] = {}
+_PLANS_MAX: Final = 5_000
+_sha256: Final = hashlib.sha256
+_lane_of = lru_cache(maxsize=16_384)(lane_of)
+
+
+@dataclass(slots=True)
+class Seen:
+    """One record: its place as it says itself, its leaf, and what is wrong with its form.
+
+    `kind` is the kind of finding; None: nothing is wrong. `leaf` is None where none can be made.
+    """
+
+    key: str
+    tenant: str
+    batch: str
+    index: int
+    moment: Any
+    leaf: bytes | None
+    kind: str | None = None
+    text: str = ""
+
+
+Row = tuple[str, int, bytes, str, str, Any]
+
+
+class Reader:
+    """Raw batches → rows (batch, index, leaf, key, tenant, record time), or `Seen`.
+
+    Remembers which fields and types it has judged to be right: a few dozen ways to combine them.
+    """
+
+    def __init__(self) -> None:
+        self._plans: dict[Any, tuple[str, ...] | None] = {}
+
+    def read(self, data: bytes) -> Iterator[Row | Seen]:
+        try:
+            documents = bson.decode_all(data, CODEC)
+            encode = bson.encode
+            good = b"".join([encode(each, False, CODEC) for each in documents]) == data
+        except (BSONError, ValueError, OverflowError):
+            good = False
+        if not good:
+            yield from self._one_by_one(data)
+            return
+        plans, dumps, lane = self._plans, orjson.dumps, _lane_of
+        for document in documents:
+            signature = (tuple(document), tuple(map(type, document.values())))
+            try:
+                times = plans[signature]
+            except KeyError:
+                times = self._plan(signature, document)
+            if times is None:
+                yield judged(document)
+                continue
+            salt, part = document["salt"], document.pop("part", _NO_PART)
+            try:
+                text = dumps(part, _plain, _PART)
+            except orjson.JSONEncodeError:
+                text = b""
+            digest = document["part_hash"]
+            key, tenant = document["_id"], document["tenant"]
+            moment = document["recorded_at"]
+            if (
+                _sha256(salt + text).digest() != digest
+                or len(salt) != SALT_BYTES
+                or (part is not _NO_PART and not part)
+                or document["lane"] != lane(tenant, document["transaction"])
+                or document["v"] != VERSION
+                or not key.startswith(tenant + "/")
+                or ("final" in document and document["final"] is not True)
+                or ("parents" in document and odd_texts(document["parents"], "parents"))
+                or ("marks" in document and odd_texts(document["marks"], "marks"))
+            ):
+                if part is not _NO_PART:
+                    document["part"] = part
+                yield judged(document)
+                continue
+            del document["salt"]
+            document["part_hash"] = digest.hex()
+            for name in times:
+                document[name] = document[name].isoformat("T", "milliseconds") + "Z"
+            leaf = _sha256(b"\x00" + dumps(document, None, _SORTED)).digest()
+            yield document["batch"], document["index"], leaf, key, tenant, moment
+
+    def _plan(self, signature: Any, document: dict[str, Any]) -> tuple[str, ...] | None:
+        """The times among the fields; None unless fields and types are those of a record."""
+        if len(self._plans) >= _PLANS_MAX:
+            self._plans.clear()
+        right = document.keys() >= JOURNAL.required.keys() and all(
+            type(value) is JOURNAL.fields.get(name) for name, value in document.items()
+        )
+        times = [name for name, value in document.items() if type(value) is datetime]
+        self._plans[signature] = tuple(times) if right else None
+        return self._plans[signature]
+
+    def _one_by_one(self, data: bytes) -> Iterator[Seen]:
+        for raw in split(data):
+            document = decoded(raw)
+            if document is None:
+                yield Seen(_named(raw), "", "", -1, None, None, "record_form", UNREADABLE)
+                continue
+            seen = judged(document)
+            if seen.kind is None and not faithful(raw, document):
+                seen.kind, seen.text = "record_form", UNFAITHFUL
+            yield seen
+
+
+def judged(document: dict[str, Any]) -> Seen:
+    """One record, with a sentence where it is not as a record is stored."""
+    seen = Seen(
+        key=_text(document.get("_id")),
+        tenant=_text(document.get("tenant")),
+        batch=_text(document.get("batch")),
+        index=document["index"] if type(document.get("index")) is int else -1,
+        moment=document.get("recorded_at"),
+        leaf=None,
+    )
+    if wrong := wrong_fields(document, JOURNAL):
+        seen.kind, seen.text = "record_form", " ".join(wrong)
+        if {"salt is missing.", "part is missing."} & set(wrong) and "part" not in document:
+            seen.text += " Its erasable part is gone, and the log has no certificate of that."
+        return seen
+    try:
+        seen.leaf = leaf_hash(document)
+    except TypeError:
+        seen.leaf = None  # a list that holds what no list of a record does: named below
+    part = document.get("part", {})
+    tenant, salt = document["tenant"], document["salt"]
+    lists = [name for name in ("parents", "marks") if name in document]
+    odd = odd_value(part, "part") or next(
+        filter(None, (odd_texts(document[name], name) for name in lists)), None
+    )
+    if odd:
+        seen.kind, seen.text = "record_form", odd
+    elif document["v"] != VERSION:
+        seen.kind, seen.text = "record_form", f"v is {document['v']}, and {VERSION} is known."
+    elif not seen.key.startswith(f"{tenant}/"):
+        seen.kind, seen.text = "record_form", "_id does not begin with the tenant."
+    elif document["lane"] != lane_of(tenant, document["transaction"]):
+        seen.kind, seen.text = "record_form", "lane is not that of its transaction."
+    elif len(salt) != SALT_BYTES:
+        seen.kind, seen.text = "record_form", f"salt has {len(salt)} bytes, not {SALT_BYTES}."
+    elif _sha256(salt + canonical(part)).digest() != document["part_hash"]:
+        seen.kind, seen.text = "record_part", "The salt or the part is not what part_hash is of."
+    return seen
+
+
+def _plain(value: object) -> int:
+    """A long integer that needs its length; of everything else the hash would not say the type."""
+    if type(value) is Int64 and is_of(value, int):
+        return int(value)
+    raise TypeError
+
+
+def _text(value: object) -> str:
+    """A name for people, whatever stands where one should stand."""
+    return value if type(value) is str else repr(value)[:200]
+
+
+def _named(raw: bytes) -> str:
+    """What of an unreadable document can be shown of its key."""
+    kind, name, rest = raw[4:5], raw[5:9], raw[9:]
+    if kind == b"\x02" and name == b"_id\x00":
+        return rest[4 : 4 + min(200, int.from_bytes(rest[:4], "little") - 1)].decode(
+            "utf-8", "replace"
+        )
+    return "unknown"
