@@ -16,7 +16,7 @@ from tracking.anchoring.file import AnchorFile
 from tracking.anchoring.target import NotAnchored, Published, Target
 from tracking.anchoring.timestamp import TimeStampAuthority
 from tracking.anchoring.webhook import Webhook
-from tracking.core.note import BadNote, Checkpoint, open_note
+from tracking.core.note import BadNote
 from tracking.mongo.connection import collection, is_unavailable
 from tracking.signing import keyring
 
@@ -59,14 +59,12 @@ def newest_checkpoint() -> Published | None:
     row = collection(CHECKPOINT).find_one({}, sort=[("_id", -1)])
     if row is None:
         return None
-    keys = [pinned.key for pinned in keyring.public_keys(keyring.LOG)]
     try:
-        text, _signers = open_note(row["note"], keys)
-        stated = Checkpoint.parse(text)
+        stated = keyring.pins().open_stored(row["note"], row["_id"])
     except (BadNote, KeyError, AttributeError) as error:
         raise NotAnchored(f"Checkpoint {row['_id']} cannot be trusted: {error}") from error
     root = bytes(row["root"])
-    if (stated.origin, stated.size, stated.root) != (keyring.origin(), row["_id"], root):
+    if stated.root != root:
         raise NotAnchored(f"Checkpoint {row['_id']} is not what its note states.")
     return Published(stated.origin, stated.size, root, row["note"], row["signed_at"])
 

@@ -42,5 +42,6 @@ class Command(BaseCommand):
         )
         self.stdout.write(
             f"Hand {keyring.directory() / keyring.LIST} to whoever checks, and back the key"
-            " directory up. Producers find by their receipts what has to be posted again."
+            " directory up. Producers find by their receipts what has to be posted again. An anchor"
+            " file holds checkpoints of one log: move it away and keep it."
         )
