@@ -146,7 +146,8 @@ ONE: list[tuple[str, dict[str, int]]] = [
     ("/api/v1/transactions/t00077/lifetime", {"journal": 2}),
     ("/api/v1/transactions/t00077/blocks", {"journal": 2}),
     ("/api/v1/transactions/t00077/lineage", {"transaction": 10, "journal": 1}),
-    ("/api/v1/blocks/r-77-1", {"journal": 1}),
+    # with the transaction's other record, which might correct it
+    ("/api/v1/blocks/r-77-1", {"journal": 2, "transaction": 1}),
 ]
 SEARCHED = ("object-00077", "t00077", "r-77-1", "po-77", "po:po-77", "object-0007")
 LIST = "/api/v1/transactions"

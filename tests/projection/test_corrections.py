@@ -119,3 +119,18 @@ def test_a_transaction_that_is_withdrawn_whole_and_begun_again_is_derived_as_by_
     free_lead()
     rebuild("rebuild", lambda *_: None)
     assert derived() == before
+
+
+def test_of_a_large_transaction_corrections_are_read_once_there_are_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from tracking.projection import corrections as reading
+
+    monkeypatch.setattr(reading, "_LARGE", 2)
+    make_tenant()
+    post([said(f"a{n}", "check", "succeeded", n) for n in range(4)])
+    drain()
+    assert corrections_of("acme", "tx").withdrawn_by == {}
+    post([said("b", "check", "succeeded", 9, corrects="a0")])
+    drain()
+    assert corrections_of("acme", "tx").withdrawn_by == {"a0": ["b"]}

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from tracking import vocabulary as v
 from tracking.core.corrections import corrections_in, withdrawn_by
 from tracking.mongo.connection import collection
 
 # Of a transaction; beyond it a page of single records would take seconds.
 _READ_MAX: Final = 10_000
+_LARGE: Final = 1_000
 JOURNAL: Final = "journal"
 
 
@@ -24,7 +26,21 @@ class Corrections:
 
 
 def corrections_of(tenant: str, transaction: str) -> Corrections:
-    """The corrections among the records of one transaction."""
+    """The corrections among the records of one transaction.
+
+    Never stale, but where the transaction is large and none was derived: then its records are
+    not read once more for each page of them.
+    """
+    derived = collection("transaction").find_one(
+        {"_id": f"{tenant}/{transaction}"}, {"records": 1, "withdrawn": 1, "warnings": 1}
+    )
+    if (
+        derived is not None
+        and derived["records"] > _LARGE
+        and not derived["withdrawn"]
+        and v.WARN_CORRECTION_CYCLE not in derived["warnings"]
+    ):
+        return Corrections()
     return corrections_by_transaction(tenant, [transaction]).get(transaction, Corrections())
 
 
