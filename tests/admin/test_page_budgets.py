@@ -67,6 +67,7 @@ def pages() -> dict[str, str]:
             "flowblock",
             "logsegment",
             "sealqueueentry",
+            "verificationrun",
             "tenant",
             "user",
             "membership",

@@ -21,6 +21,7 @@ LISTS = {
     "flowblock": ("auditor", "support", "developer", "analyst", "administrator"),
     "logsegment": ("auditor", "developer"),
     "sealqueueentry": ("auditor", "developer"),
+    "verificationrun": ("auditor", "developer"),
     "tenant": ("auditor", "administrator"),
     "user": ("auditor", "administrator"),
     "membership": ("auditor", "administrator"),

@@ -50,7 +50,8 @@ def test_no_role_may_write_facts_or_derived_documents() -> None:
     }
     for role, models in ROLE_PERMISSIONS.items():
         for model in fenced & models.keys():
-            assert models[model] == ("view",), (role, model)
+            # starting a verification writes none by itself
+            assert set(models[model]) - {"start"} == {"view"}, (role, model)
 
 
 def test_an_administrator_reads_no_records() -> None:

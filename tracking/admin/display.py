@@ -33,6 +33,8 @@ LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     v.PENDING: ("none", "radio_button_unchecked"),
     v.ACTIVE: ("info", "pending"),
     v.DONE: ("good", "check_circle"),
+    "clean": ("good", "verified"),
+    "findings": ("bad", "gpp_bad"),
 }
 
 WARNING_SENTENCES: Final[Mapping[str, str]] = {

@@ -30,6 +30,7 @@ _GROUPS: Final = (
         (
             ("Segments", "stacks", "tracking.logsegment"),
             ("Seal queue", "hourglass_empty", "tracking.sealqueueentry"),
+            ("Verifications", "verified", "tracking.verificationrun"),
         ),
     ),
     (

@@ -9,6 +9,17 @@ from tracking.admin import (
     people,
     tenants,
     transactions,
+    verifications,
 )
 
-__all__ = ["blocks", "flows", "journal", "keys", "log", "people", "tenants", "transactions"]
+__all__ = [
+    "blocks",
+    "flows",
+    "journal",
+    "keys",
+    "log",
+    "people",
+    "tenants",
+    "transactions",
+    "verifications",
+]
