@@ -23,6 +23,7 @@ SMALL = {
     "ingest": "--records 2000 --single 40 --plain 500 --workers 1",
     "pages": "--small 600 --large 1200 --awkward 400 --requests 1 --workers 1",
     "client": "--calls 60 --away 1 --killed 300",
+    "verify": "--records 2000 --workers 1",
     "follow": "--only lag --open 20 --rate 200 --seconds 1 --interleaved-seconds 1",
 }
 # What each of these exists for.
@@ -37,6 +38,13 @@ TOLD = {
     ),
     "pages": ("lifetime: large / small", "API list: / stock", "home: / nothing"),
     "client": ("record, p50", "away: stored", "killed: stored"),
+    "verify": (
+        "plain read",
+        "verify, 1 process",
+        "verify, 2 processes",
+        "verify / plain read",
+        "peak memory",
+    ),
     "follow": ("lag p99", "lag: CPU of follower per 1,000", "interleaved lag p99"),
 }
 
