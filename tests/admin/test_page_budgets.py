@@ -70,6 +70,7 @@ def pages() -> dict[str, str]:
             "logcheckpoint",
             "logsegment",
             "sealqueueentry",
+            "verificationrun",
             "tenant",
             "user",
             "membership",

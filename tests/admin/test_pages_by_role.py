@@ -22,6 +22,7 @@ LISTS = {
     "logcheckpoint": ("auditor", "developer"),
     "logsegment": ("auditor", "developer"),
     "sealqueueentry": ("auditor", "developer"),
+    "verificationrun": ("auditor", "developer"),
     "tenant": ("auditor", "administrator"),
     "user": ("auditor", "administrator"),
     "membership": ("auditor", "administrator"),

@@ -24,6 +24,7 @@ SMALL = {
     "pages": "--small 600 --large 1200 --awkward 400 --requests 1 --workers 1",
     "client": "--calls 60 --away 1 --killed 300",
     "ledger": "--seconds 1 --rate 300 --leaves 1000 --proofs 10",
+    "verify": "--records 2000 --workers 1",
     "follow": "--only lag --open 20 --rate 200 --seconds 1 --interleaved-seconds 1",
 }
 # What each of these exists for.
@@ -46,6 +47,13 @@ TOLD = {
         "hashes of an inclusion proof",
         "batches of 500: data",
         "a record alone in its segment: on disk",
+    ),
+    "verify": (
+        "plain read",
+        "verify, 1 process",
+        "verify, 2 processes",
+        "verify / plain read",
+        "peak memory",
     ),
     "follow": ("lag p99", "lag: CPU of follower per 1,000", "interleaved lag p99"),
 }

@@ -15,6 +15,7 @@ from django.db import connection
 from tests.faults.processes import Outside, kill, manage, ran, uri_of, wait_for
 from tests.projection.world import assert_derived_equals_oracle, cut, histories, post_at
 from tests.tools import make_tenant
+from tests.verification.world import assert_verified
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,6 +49,7 @@ def test_killed_again_and_again_while_posts_come_in(tmp_path: Path) -> None:
         finally:
             kill(follower)
             poster.join()
+        assert_verified()  # whatever it was at
     follower = manage("follow", uri=uri, data=tmp_path)
     post_at(last)
     wait_for(outside.settled, "everything is derived")
@@ -62,4 +64,5 @@ def test_killed_again_and_again_while_posts_come_in(tmp_path: Path) -> None:
     code, output = ran("rebuild", uri=uri, data=tmp_path)
     assert code == 0, output
     assert outside.derived() == incremental
+    assert_verified()
     outside.close()

@@ -57,6 +57,8 @@ def test_killed_under_posts_and_followers(tmp_path: Path) -> None:
         code, output = ran("rebuild", uri=uri, data=tmp_path)
         assert code == 0, output
         assert outside.derived() == incremental
+        code, output = ran("verify", "--derived", uri=uri, data=tmp_path)
+        assert (code, " 0 findings" in output) == (0, True), output
         outside.close()
     finally:
         for process in started:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.ledger.test_sealer import assert_log_is_whole, post, segments
 from tests.tools import make_tenant
+from tests.verification.world import assert_verified
 from tracking import vocabulary as v
 from tracking.core.merkle import check_consistency, check_inclusion, root_hash
 from tracking.ledger import sealer, signed
@@ -43,6 +44,7 @@ def assert_signed() -> None:
     assert (checkpoints() or [{"_id": 0}])[-1]["_id"] == len(every)
     mark = read_mark()
     assert mark == ((len(every), root_hash(every)) if every else None)
+    assert_verified()
 
 
 def fill(monkeypatch: pytest.MonkeyPatch, seed: int = 5, batches: int = 60) -> None:

@@ -12,6 +12,7 @@ from pymongo.errors import AutoReconnect
 
 from tests.projection.world import assert_derived_equals_oracle, free_lead, post_at
 from tests.tools import drain, make_tenant, record
+from tests.verification.world import assert_verified
 from tracking import vocabulary as v
 from tracking.core.canonical import leaf_hash
 from tracking.ledger import sealer
@@ -64,6 +65,7 @@ def assert_log_is_whole() -> None:
     for document in collection("journal").find({"batch": {"$in": sealed}}):
         assert places.pop(leaf_hash(document)) == 1
     assert not places, "a leaf that no record has"
+    assert_verified()
 
 
 def test_an_empty_queue_seals_nothing() -> None:

@@ -54,8 +54,7 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         **_FLOWS,
         **_EVIDENCE,
         **_LOG,
-        # `add` starts one
-        "tracking.verificationrun": ("view", "add"),
+        "tracking.verificationrun": (*VIEW, "start"),
         "tracking.tenant": VIEW,
         "tracking.user": VIEW,
         "tracking.membership": VIEW,

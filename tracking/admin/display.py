@@ -33,6 +33,8 @@ LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     v.RECORDED: ("mute", "edit_note"),
     v.SEALED: ("info", "lock"),
     v.ANCHORED: ("good", "anchor"),
+    "clean": ("good", "verified"),
+    "findings": ("bad", "gpp_bad"),
 }
 
 SEAL_SENTENCES: Final[Mapping[str, str]] = {

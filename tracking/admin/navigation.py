@@ -31,6 +31,7 @@ _GROUPS: Final = (
             ("Checkpoints", "verified", "tracking.logcheckpoint"),
             ("Segments", "stacks", "tracking.logsegment"),
             ("Seal queue", "hourglass_empty", "tracking.sealqueueentry"),
+            ("Verifications", "verified", "tracking.verificationrun"),
         ),
     ),
     (

@@ -10,6 +10,7 @@ from tracking.admin import (
     people,
     tenants,
     transactions,
+    verifications,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "people",
     "tenants",
     "transactions",
+    "verifications",
 ]

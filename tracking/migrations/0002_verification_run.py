@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'verification_run',
                 'ordering': ('-started_at',),
+                'permissions': (('start_verificationrun', 'Can start a verification'),),
                 'base_manager_name': 'objects',
                 'indexes': [models.Index(fields=['-started_at', '-key'], name='verification_latest')],
             },

@@ -39,6 +39,7 @@ class VerificationRun(Fact):
         db_table = "verification_run"
         base_manager_name = "objects"
         ordering = ("-started_at",)
+        permissions = (("start_verificationrun", "Can start a verification"),)
         indexes = (models.Index(fields=("-started_at", "-key"), name="verification_latest"),)
 
     def __str__(self) -> str:

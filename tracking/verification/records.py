@@ -140,7 +140,9 @@ class Reader:
         for raw in split(data):
             document = decoded(raw)
             if document is None:
-                yield Seen(_named(raw), "", "", -1, None, None, "record_form", UNREADABLE)
+                key = _named(raw)
+                tenant = key.partition("/")[0]
+                yield Seen(key, tenant, "", -1, None, None, "record_form", UNREADABLE)
                 continue
             seen = judged(document)
             if seen.kind is None and not faithful(raw, document):
@@ -152,7 +154,7 @@ def judged(document: dict[str, Any]) -> Seen:
     """One record, with a sentence where it is not as a record is stored."""
     seen = Seen(
         key=_text(document.get("_id")),
-        tenant=_text(document.get("tenant")),
+        tenant=_tenant(document),
         batch=_text(document.get("batch")),
         index=document["index"] if type(document.get("index")) is int else -1,
         moment=document.get("recorded_at"),
@@ -198,6 +200,12 @@ def _plain(value: object) -> int:
 def _text(value: object) -> str:
     """A name for people, whatever stands where one should stand."""
     return value if type(value) is str else repr(value)[:200]
+
+
+def _tenant(document: dict[str, Any]) -> str:
+    """Whose record it says it is; where it does not say, its key may."""
+    tenant = document.get("tenant")
+    return tenant if type(tenant) is str else _text(document.get("_id")).partition("/")[0]
 
 
 def _named(raw: bytes) -> str:
