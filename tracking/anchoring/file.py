@@ -65,6 +65,23 @@ def split_notes(text: str) -> list[str]:
     return [f"{parts[at]}\n\n{parts[at + 1]}\n" for at in range(0, len(parts), 2)]
 
 
+def whole_notes(path: Path) -> str:
+    """The text of an anchor file up to the end of its last whole note; what a crash left of
+    another is cut off when the next one is written. Empty where there is no file.
+
+    Raises NotAnchored where it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)  # nobody is in the middle of writing
+            data = file.read()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise NotAnchored(f"The anchor file {path} cannot be read ({error.strerror}).") from error
+    return data[: _whole(data)].decode("utf-8", "replace")
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int]:
     """The file that `path` names, held by this process alone, made where there is none."""

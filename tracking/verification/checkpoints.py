@@ -32,9 +32,7 @@ def signed_notes(report: Report, keys: Keys, now: datetime, limit: int) -> Itera
             report.findings.add("checkpoint_form", f"{what}: {' '.join(wrong)}", record=what)
             continue
         try:
-            checkpoint, signers = keys.opened(row["note"])
-            if row["note"] != f"{checkpoint.text()}\n" + _signatures(row["note"], signers):
-                raise BadNote("The note has lines that no sealer writes.")
+            checkpoint = keys.stored(row["note"])
         except BadNote as error:
             report.findings.add("checkpoint_signature", f"{what}: {error}", record=what)
             continue
@@ -86,8 +84,3 @@ class Ahead:
         """Let the rest be looked at as well: each is checked on its way."""
         for _row in self._rows:
             pass
-
-
-def _signatures(note: str, signers: int) -> str:
-    """The last lines of a note, as many as keys have signed it."""
-    return "".join(line + "\n" for line in note.split("\n")[-1 - signers : -1])

@@ -1,14 +1,14 @@
-"""The auditor's list of public keys, and which of them signs for which size."""
+"""Whose signature is trusted: the auditor's list of logs and keys."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tracking.core.note import BadNote, Checkpoint, PublicKey, open_note
-from tracking.core.pins import Pinned
+from tracking.core.note import BadNote, Checkpoint, open_note
+from tracking.core.pins import Log, Pins
 from tracking.signing import keyring
 from tracking.signing.keyring import NoKeys
 from tracking.verification.report import CannotCheck
@@ -16,30 +16,48 @@ from tracking.verification.report import CannotCheck
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Trust: the name of the log, and its keys with the sizes that each signs for."""
+    """`pins`: the list. `complete`: it is the installation's own, so that nobody else signs; a
+    list that was handed out earlier does not know the key that was added since."""
 
-    origin: str
-    pinned: list[Pinned]
+    pins: Pins
+    complete: bool
 
-    def opened(self, note: str) -> tuple[Checkpoint, int]:
-        """The checkpoint of a note, and how many keys signed it; raises BadNote."""
-        size = _size_of(note)
-        keys = [
-            each.key
-            for each in self.pinned
-            if each.since <= size and (each.until is None or size <= each.until)
-        ]
-        text, signed = open_note(note, keys)
-        checkpoint = Checkpoint.parse(text)
-        if checkpoint.origin != self.origin:
+    def stored(self, note: str) -> Checkpoint:
+        """The checkpoint of a note that the log keeps; raises BadNote."""
+        checkpoint = self.pins.open_checkpoint(note)
+        if checkpoint.origin != self.pins.log_at(checkpoint.size).origin:
             raise BadNote(f"The checkpoint is of another log, {checkpoint.origin}.")
-        return checkpoint, len(signed)
+        if self.complete:
+            _text, signed = open_note(note, [each.key for each in self.pins.log_keys])
+            lines = note.split("\n")[-1 - len(signed) : -1]
+            if note != f"{checkpoint.text()}\n" + "".join(f"{line}\n" for line in lines):
+                raise BadNote("The note has lines that no sealer writes.")
+        return checkpoint
+
+    def outside(self, note: str) -> tuple[Checkpoint, bool]:
+        """The checkpoint of a note that was kept elsewhere; raises BadNote.
+
+        True: the log as it is today must lead from it. False: the list says that the database
+        was put back to a state before it, and under which name the log went on from there.
+        """
+        checkpoint = self.pins.open_checkpoint(note)
+        kept = self.pins.kept(checkpoint.origin)
+        return checkpoint, kept is None or checkpoint.size <= kept
+
+    def successors(self) -> Iterator[Log]:
+        """The logs that follow another; CannotCheck where one of them has not signed how."""
+        for log in self.pins.logs[1:]:
+            try:
+                self.pins.check_statement(log)
+            except BadNote as error:
+                raise CannotCheck(f"The list of keys cannot be trusted. {error}") from error
+            yield log
 
 
 def installed_keys() -> Keys:
     """Those of this installation's key directory."""
     try:
-        return Keys(keyring.origin(), keyring.public_keys(keyring.LOG))
+        return Keys(keyring.pins(), True)
     except NoKeys as error:
         raise CannotCheck(str(error)) from error
 
@@ -47,25 +65,11 @@ def installed_keys() -> Keys:
 def keys_from(path: Path) -> Keys:
     """Those of a file like the installation's public.json."""
     try:
-        listed: Any = json.loads(path.read_text(encoding="utf-8"))
-        pinned = [
-            Pinned(PublicKey.parse(each["key"]), int(each["since"]), each["until"])
-            for each in listed[keyring.LOG]
-        ]
-        origin = str(listed["origin"])
+        pins = Pins.parse(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise CannotCheck(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, BadNote) as error:
+    except (ValueError, BadNote) as error:
         raise CannotCheck(f"{path} is no list of public keys like public.json.") from error
-    if not pinned:
+    if not pins.log_keys:
         raise CannotCheck(f"{path} lists no key that signs checkpoints.")
-    return Keys(origin, pinned)
-
-
-def _size_of(note: str) -> int:
-    """The size that the second line states, before anything about it is believed."""
-    lines = note.split("\n", 2)
-    text = lines[1] if len(lines) > 1 else ""
-    if not text.isascii() or not text.isdigit() or len(text) > 19:
-        raise BadNote("The size of a checkpoint is a plain decimal number.")
-    return int(text)
+    return Keys(pins, False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tracking.core.note import BadNote, Checkpoint
 from tracking.signing import keyring
 from tracking.verification.keys import Keys
-from tracking.verification.report import CannotCheck, Findings
+from tracking.verification.report import CannotCheck, Findings, Report
 
 _MARK = "—"
 
@@ -24,8 +24,8 @@ class Outside:
     source: str
 
 
-def read_outside(paths: Iterable[Path], keys: Keys, findings: Findings) -> list[Outside]:
-    """The checkpoints in the files; one that is not signed as it should be is a finding."""
+def read_outside(paths: Iterable[Path], keys: Keys, report: Report) -> list[Outside]:
+    """The checkpoints in the files."""
     found = []
     for path in paths:
         try:
@@ -34,17 +34,47 @@ def read_outside(paths: Iterable[Path], keys: Keys, findings: Findings) -> list[
             raise CannotCheck(f"{path} cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError as error:
             raise CannotCheck(f"{path} is no text of signed checkpoints.") from error
-        notes = list(notes_in(text))
-        if not notes:
-            raise CannotCheck(f"{path} holds no signed checkpoint.")
-        for number, note in enumerate(notes, 1):
-            source = f"{path.name}, note {number}"
-            try:
-                checkpoint, _signers = keys.opened(note)
-            except BadNote as error:
-                findings.add("outside_signature", f"{source}: {error}", record=source)
-                continue
+        found += outside_in(text, path.name, keys, report)
+    return found
+
+
+def outside_in(text: str, name: str, keys: Keys, report: Report) -> list[Outside]:
+    """The checkpoints of a file's text; one that is not signed as it should be is a finding.
+
+    Those of which the list of keys says that they were lost with the database are left out, and
+    the report says so.
+    """
+    found = []
+    notes = list(notes_in(text))
+    if not notes:
+        raise CannotCheck(f"{name} holds no signed checkpoint.")
+    lost = 0
+    for number, note in enumerate(notes, 1):
+        source = f"{name}, note {number}"
+        try:
+            checkpoint, leads_here = keys.outside(note)
+        except BadNote as error:
+            report.findings.add("outside_signature", f"{source}: {error}", record=source)
+            continue
+        if leads_here:
             found.append(of_checkpoint(checkpoint, source))
+        else:
+            lost += 1
+    if lost:
+        report.notes.append(
+            f"{lost} checkpoints in {name} are of leaves that were lost with the database: the list"
+            " of keys says from where the log went on under another name."
+        )
+    return found
+
+
+def begun_with(keys: Keys) -> list[Outside]:
+    """What each log that follows another began with, as the list of keys has it."""
+    found = []
+    for log in keys.successors():
+        told = log.succession
+        if told is not None:
+            found.append(Outside(told.base_size, told.base_root, f"the beginning of {log.origin}"))
     return found
 
 
@@ -80,6 +110,8 @@ def signed_here() -> list[Outside]:
     path = keyring.directory() / "high-water.json"
     try:
         known = json.loads(path.read_text(encoding="ascii"))
+        if known.get("origin", keyring.origin()) != keyring.origin():
+            return []  # of the log before; `begun_with` says how this one began
         return [Outside(int(known["size"]), bytes.fromhex(known["root"]), path.name)]
     except FileNotFoundError:
         return []

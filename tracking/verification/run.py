@@ -33,7 +33,13 @@ from tracking.verification.journal import (
 )
 from tracking.verification.keys import Keys
 from tracking.verification.log import JOURNAL, Log
-from tracking.verification.outside import Outside, check_outside, read_outside
+from tracking.verification.outside import (
+    Outside,
+    begun_with,
+    check_outside,
+    outside_in,
+    read_outside,
+)
 from tracking.verification.pending import Pending, check_queue, read_queue
 from tracking.verification.report import FULL, SINCE, CannotCheck, Report
 from tracking.verification.segments import LogReader, head_size, newest_checkpoint
@@ -53,6 +59,7 @@ def verify(
     keys: Keys,
     files: Iterable[Path] = (),
     outside: Iterable[Outside] = (),
+    kept: Iterable[tuple[str, str]] = (),
     processes: int = 1,
     state: State | None = None,
     resume: bool = False,
@@ -62,14 +69,18 @@ def verify(
 ) -> Report:
     """Check the whole log, and the journal: all of it, or what is not older than `since`.
 
-    `files` hold checkpoints that were kept outside, `outside` are others that the caller knows of.
+    `files` hold checkpoints that were kept outside, `kept` are names and texts of such files that
+    the caller has read, `outside` are others that the caller knows of.
     With `state` a full run can be gone on with (`resume`). Raises CannotCheck where nothing
     can be said, and lets PyMongo's errors through.
     """
     report = Report(SINCE if since else FULL, now)
-    files = list(files)
-    known = [*outside, *read_outside(files, keys, report.findings)]
-    report.outside = sorted({*(path.name for path in files), *(each.source for each in outside)})
+    files, kept = list(files), list(kept)
+    known = [*outside, *begun_with(keys), *read_outside(files, keys, report)]
+    for name, text in kept:
+        known += outside_in(text, name, keys, report)
+    names = {*(path.name for path in files), *(name for name, _text in kept)}
+    report.outside = sorted(names.union(each.source for each in outside))
     saved = state.load() if state and resume and since is None else None
     if saved is not None:
         known.append(Outside(saved.size, saved.root, "the interrupted run"))

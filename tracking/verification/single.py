@@ -85,7 +85,7 @@ def _newest(report: Report, keys: Keys) -> Checkpoint | None:
             report.findings.add("checkpoint_form", f"{what}: {' '.join(wrong)}", record=what)
             return None
         try:
-            checkpoint, _signers = keys.opened(row["note"])
+            checkpoint = keys.stored(row["note"])
         except BadNote as error:
             report.findings.add("checkpoint_signature", f"{what}: {error}", record=what)
             return None

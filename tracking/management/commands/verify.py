@@ -9,6 +9,7 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from pymongo.errors import PyMongoError
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tracking import clock
+from tracking.anchoring.file import whole_notes
 from tracking.errors import DftError
 from tracking.mongo.connection import is_unavailable
 from tracking.projection.rebuild import compare
@@ -37,6 +39,13 @@ from tracking.verification.state import State
 
 _SHOWN: Final = 20
 _TELL_SECONDS: Final = 1.0
+
+
+def _anchored_here() -> list[tuple[str, str]]:
+    """The installation's own anchor file, if there is one."""
+    path = settings.DFT_ANCHOR_FILE
+    text = whole_notes(path) if path is not None else ""
+    return [(path.name, text)] if text else []
 
 
 class Command(BaseCommand):
@@ -145,6 +154,7 @@ class Command(BaseCommand):
                 files=options["checkpoint"],
                 # whoever brings keys of their own brings their own evidence
                 outside=signed_here() if own else (),
+                kept=_anchored_here() if own else (),
                 processes=options["processes"],
                 state=state,
                 resume=options["resume"],
