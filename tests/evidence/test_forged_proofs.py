@@ -77,6 +77,33 @@ def test_it_takes_no_checkpoint_of_another_log_or_of_a_key_that_is_closed() -> N
         assert refused(OUTSIDER.checkpoint, note, listed) is closed
 
 
+def test_of_several_keys_and_logs_only_the_one_of_that_size_counts() -> None:
+    old, new, other = signer(), signer(seed=b"2" * 32), signer("example.org/log2", b"3" * 32)
+
+    def key(of: Any, since: int, until: int | None) -> dict[str, Any]:
+        return {"key": str(of.public), "since": since, "until": until}
+
+    listed = {
+        "origin": "example.org/log2",
+        "logs": [{"origin": ORIGIN, "since": 0}, {"origin": "example.org/log2", "since": 20}],
+        "log": [key(old, 0, 12), key(new, 10, None), key(other, 20, None)],
+    }
+    for origin, size, by, takes in (
+        (ORIGIN, 9, [old], True),
+        (ORIGIN, 9, [new], False),
+        (ORIGIN, 11, [old], False),  # both are listed for it, and the later one signs
+        (ORIGIN, 11, [old, new], True),
+        (ORIGIN, 13, [old], False),
+        (ORIGIN, 19, [new], True),
+        (ORIGIN, 20, [new], False),  # the log has another name by then
+        ("example.org/log2", 20, [other], True),
+        ("example.org/log2", 19, [other], False),
+        ("example.org/log2", 20, [new], False),
+    ):
+        note = sign_note(Checkpoint(origin, size, b"r" * 32).text(), by)
+        assert refused(OUTSIDER.checkpoint, note, listed) is not takes, (origin, size)
+
+
 @pytest.mark.parametrize("size", ["5.0", "+5", " 5", "5 ", "٥", "1e1", "-5", "0x5", "5_0", ""])
 def test_a_size_is_spelt_in_one_way(size: str) -> None:
     text = Checkpoint(ORIGIN, 5, b"r" * 32).text().replace("\n5\n", f"\n{size}\n")

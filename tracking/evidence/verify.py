@@ -1,7 +1,6 @@
-"""Checks an evidence package: python verify.py PACKAGE [--keys FILE] [--checkpoint FILE]
-PACKAGE: the zip, or the folder it was unpacked into. --keys (a public.json) and --checkpoint (a
-signed note): copies of your own, which decide instead of those in the package. Needs Python 3.8
-and the package `cryptography`. Exit 0: all holds. 1: refused. 2: could not be checked."""
+"""Checks an evidence package: python verify.py ZIP_OR_FOLDER [--keys FILE] [--checkpoint FILE]
+--keys (public.json) and --checkpoint (a signed note): copies of your own, which then decide, not
+the package's. Needs `cryptography`. Exit 0: all holds, 1: refused, 2: could not be checked."""
 import argparse, base64, hashlib, json, pathlib, re, sys, zipfile
 def need(holds, why, kind=ValueError):
     if not holds:
@@ -10,8 +9,7 @@ def sha(data): return hashlib.sha256(data).digest()
 def node(left, right): return sha(b"\x01" + left + right)
 def decoded(text):  # Several texts decode to the same bytes; only one of them was written.
     return need(base64.b64encode(raw := base64.b64decode(text)).decode() == text, "base64") or raw
-def hashes_of(proof): return [need(len(raw := bytes.fromhex(each)) == 32, "a hash has 32 bytes")
-                              or raw for each in proof["hashes"]]
+def hashes_of(at): return [need(len(b := bytes.fromhex(h)) == 32, "cut") or b for h in at["hashes"]]
 def roots(at, size, start, hashes, grows):
     # RFC 9162, 2.1.3.1 and 2.1.4.1 (`grows`): the roots, up to leaf `at` and of all, proven so
     need(0 <= at < size, "a proof is for another size")
@@ -39,10 +37,12 @@ def opened(note, keys):  # C2SP signed-note: its lines, once one of the keys has
             signed.add(key)
     need(signed and signatures[-1] == "\n", "none of the known keys has signed")
     return text.split("\n")
-def checkpoint(note, listed):  # C2SP tlog-checkpoint: size and root
-    origin, size, root = opened(note, keys_of(listed, "log", int(note.split("\n")[1])))[:3]
-    need(origin == listed["origin"] and size == str(int(size)), "a checkpoint is of another log")
-    return int(size), decoded(root)
+def checkpoint(note, listed):  # C2SP tlog-checkpoint, by the last key listed for log and size
+    name, size = note.split("\n")[:2]
+    log = [each for each in listed.get("logs", [listed]) if each.get("since", 0) <= int(size)][-1]
+    keys = [each for each in keys_of(listed, "log", int(size)).items() if each[0][0] == name]
+    need(name == log["origin"] and size == str(int(size)), "a checkpoint is of another log")
+    return int(size), decoded(opened(note, dict(keys[-1:]))[2])
 def check_record(line, proof, origin, keys, size, root):
     shape = r'{"record":({.*?})(?:,"salt":"([0-9a-f]+)","part":({.*}))?}'
     header, salt, part = re.fullmatch(shape, line).groups()  # canonical, as hashed: RFC 8785
@@ -67,8 +67,9 @@ def check(files, listed, outside):  # yields what is to be said of each record
     keys, (size, root), known = keys_of(listed, "receipt"), (0, b""), {}
     head, origin, _, _, *sums = opened(files.pop("manifest.txt").decode(), keys)
     odd = {f"{sha(data).hex()}  {name}" for name, data in files.items()} ^ set(sums)
-    need(not odd and [head, origin] == ["dft-evidence/v1", listed["origin"]],
-         f"changed, missing or added: {sorted({each[66:] for each in odd}) or 'another log'}")
+    logs = [each["origin"] for each in listed.get("logs", [listed])]
+    need(not odd, f"changed, missing or added: {sorted({each[66:] for each in odd})}")
+    need(head == "dft-evidence/v1" and origin in logs, "the package is of another log")
     for each in json.loads(files["checkpoints.json"]):  # of the proofs, then those it grew from
         old, old_root = checkpoint(files[each["file"]].decode(), listed)
         size, root = (size, root) if known else (old, old_root)
@@ -93,7 +94,6 @@ if __name__ == "__main__":
         outside = given.checkpoint and given.checkpoint.read_text("utf-8")
         keys = [each["key"] for use in ("log", "receipt") for each in listed[use]]
         print(*check(files, listed, outside), "ALL HOLDS, by these keys:", *keys, sep="\n")
-    except (OSError, ImportError) as error:
-        sys.exit(print("COULD NOT BE CHECKED:", ascii(str(error))) or 2)
     except Exception as error:
-        sys.exit(print("REFUSED:", ascii(str(error) or error)) or 1)
+        code = 1 + isinstance(error, (OSError, ImportError))
+        sys.exit(print(["", "REFUSED:", "NOT CHECKED:"][code], ascii(str(error) or error)) or code)
