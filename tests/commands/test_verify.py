@@ -246,7 +246,7 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, settings: Any) -> None:
         with pytest.raises(CommandError):
             call_command("verify", *arguments)
     settings.DFT_KEY_DIR = tmp_path / "no-keys"
-    assert "cannot be read" in verified(tmp_path, code=2)["failure"]
+    assert "is missing" in verified(tmp_path, code=2)["failure"]
 
 
 def test_one_transaction_is_proved_by_itself(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tracking.core.merkle import (
     inclusion_ranges,
     range_hash,
 )
-from tracking.core.note import BadNote, Checkpoint, Signer, open_note, sign_note
+from tracking.core.note import BadNote, Signer, sign_note
 from tracking.errors import NotFound
 from tracking.evidence.gather import Entry, altered
 from tracking.ledger.log import LogBroken, TreeReader
@@ -137,10 +137,9 @@ def _older(size: int, newest: SignedCheckpoint, why: str) -> Older:
 
 def _check(checkpoint: SignedCheckpoint) -> None:
     """That it is signed by us and says what its row says."""
-    keys = [pinned.key for pinned in keyring.public_keys(keyring.LOG)]
     try:
-        said = Checkpoint.parse(open_note(checkpoint.note, keys)[0])
+        said = keyring.pins().open_stored(checkpoint.note, checkpoint.size)
     except BadNote as error:
         raise LogBroken(f"Checkpoint {checkpoint.size} is none of ours: {error}") from error
-    if (said.size, said.root) != (checkpoint.size, checkpoint.root):
+    if said.root != checkpoint.root:
         raise LogBroken(f"Checkpoint {checkpoint.size} is not what its note says.")

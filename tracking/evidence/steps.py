@@ -22,7 +22,6 @@ from tracking.evidence.told import (
 
 ATTEMPTS_TOLD: Final = 20  # of each block: the first and the last
 SAID: Final = 300
-ANCHORED: Final = "anchored"
 _MARKS: Final = {
     v.MARK_LATE: "came more than a day after its event time",
     v.MARK_CLOCK_SKEW: "its event time lay ahead of our clock",
@@ -179,4 +178,4 @@ def record_told(
 def state_of(entry: Entry, seals: Seals) -> str:
     if entry.index is None or entry.index >= seals.size:
         return v.RECORDED
-    return ANCHORED if entry.index < seals.anchored else v.SEALED
+    return v.ANCHORED if entry.index < seals.anchored else v.SEALED

@@ -15,7 +15,6 @@ from tracking.core.spelling import amount, duration, quantity
 from tracking.evidence.gather import Entry
 from tracking.evidence.seals import Seals
 from tracking.evidence.steps import (
-    ANCHORED,
     SAID,
     block_told,
     corrections_of,
@@ -159,7 +158,7 @@ def _facts(tenant: str, life: Lifetime, recorded: int) -> list[tuple[str, str]]:
 
 
 def _states(entries: Sequence[Entry], seals: Seals) -> dict[str, int]:
-    found = {v.RECORDED: 0, v.SEALED: 0, ANCHORED: 0}
+    found = {v.RECORDED: 0, v.SEALED: 0, v.ANCHORED: 0}
     for entry in entries:
         found[state_of(entry, seals)] += 1
     return found
@@ -167,7 +166,7 @@ def _states(entries: Sequence[Entry], seals: Seals) -> dict[str, int]:
 
 def _seal_lines(states: dict[str, int], seals: Seals) -> list[str]:
     lines = []
-    sealed = states[v.SEALED] + states[ANCHORED]
+    sealed = states[v.SEALED] + states[v.ANCHORED]
     if sealed and seals.newest is not None:
         lines.append(
             f"{counted(sealed, 'record is', 'records are')} sealed: the checkpoint of"
@@ -184,8 +183,8 @@ def _seal_lines(states: dict[str, int], seals: Seals) -> list[str]:
             f"The log of {row['size']:,} leaves was published outside the database on"
             f" {utc(row['anchored_at'])} ({word(row['kind'])}, {visible(row['target'])})."
         )
-    if states[ANCHORED]:
-        lines.append(f"{counted(states[ANCHORED], 'record is', 'records are')} covered by that.")
+    if states[v.ANCHORED]:
+        lines.append(f"{counted(states[v.ANCHORED], 'record is', 'records are')} covered by that.")
     elif not seals.anchors:
         lines.append("No checkpoint was published outside the database when this was exported.")
     return lines
