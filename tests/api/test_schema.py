@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from typing import Any
 
 import jsonschema
@@ -138,3 +141,32 @@ def test_the_page_about_it_needs_no_inline_script_and_nobody_else(settings: Any)
     assert script["Content-Type"].startswith("application/javascript")
     assert "/api/v1/schema" in script.content.decode()
     assert not re.search(r"https?://", script.content.decode().replace("https://github.com", ""))
+
+
+FIRST_REQUESTS = """
+import sys, threading
+import django
+django.setup()
+from django.test import Client
+sys.setswitchinterval(1e-5)
+begin, seen = threading.Barrier(8), []
+def ask():
+    begin.wait()
+    seen.append(Client(SERVER_NAME="localhost").get("/api/v1/schema").status_code)
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(seen)
+"""
+
+
+def test_first_requests_that_come_at_once_are_all_answered() -> None:
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "dft_project.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_REQUESTS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str([200] * 8), done.stderr[-2000:]

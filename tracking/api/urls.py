@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from django.urls import path, re_path, register_converter
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 
 from tracking import vocabulary as v
 from tracking.api import evidence, ingest, otlp, proofs
 from tracking.api import transactions as views
+from tracking.api.base import Contract
 from tracking.api.problems import no_such_endpoint
 
 
@@ -58,7 +59,7 @@ urlpatterns = [
         evidence.TransactionEvidence.as_view(),
         name="transaction-evidence",
     ),
-    path("schema", SpectacularAPIView.as_view(**_OPEN), name="schema"),
+    path("schema", Contract.as_view(**_OPEN), name="schema"),
     path(
         "docs",
         SpectacularSwaggerSplitView.as_view(**_OPEN, url_name="api:schema"),
