@@ -19,10 +19,18 @@ from tracking import models as m
 from tracking.errors import ImmutableRecord
 from tracking.models.immutable import MODEL_VERBS, QUERYSET_VERBS, Derived, Fact
 from tracking.mongo.connection import collection
+from tracking.verification.report import FULL, Report
+from tracking.verification.runs import keep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FACTS = [m.TransactionBlock, m.SealQueueEntry, m.LogSegment, m.LogCheckpoint]
+FACTS = [
+    m.TransactionBlock,
+    m.SealQueueEntry,
+    m.LogSegment,
+    m.LogCheckpoint,
+    m.VerificationRun,
+]
 DERIVED = [
     m.Transaction,
     m.TransactionProgress,
@@ -111,6 +119,7 @@ def world() -> dict[str, list[Any]]:
     collection("refold_request").insert_one(
         {"_id": "r", "tenant": "acme", "not_before": clock.now()}
     )
+    keep(Report(FULL, clock.now()), "test")
     before = stored()
     assert all(before.values()), {name: len(rows) for name, rows in before.items()}
     return before
