@@ -19,6 +19,8 @@ from tracking import models as m
 from tracking.errors import ImmutableRecord
 from tracking.models.immutable import MODEL_VERBS, QUERYSET_VERBS, Derived, Fact
 from tracking.mongo.connection import collection
+from tracking.verification.report import FULL, Report
+from tracking.verification.runs import keep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +31,7 @@ FACTS = [
     m.LogCheckpoint,
     m.LogAnchor,
     m.AnchorAlert,
+    m.VerificationRun,
 ]
 DERIVED = [
     m.Transaction,
@@ -123,6 +126,7 @@ def world() -> dict[str, list[Any]]:
         {"_id": "file:x@1", "root": b"r", "anchored_at": clock.now(), **place}
     )
     collection("anchor_alert").insert_one({"_id": "file:x/late/1", "at": clock.now(), **place})
+    keep(Report(FULL, clock.now()), "test")
     before = stored()
     assert all(before.values()), {name: len(rows) for name, rows in before.items()}
     return before

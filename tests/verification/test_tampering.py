@@ -11,6 +11,7 @@ import pytest
 from tests.verification import acts, table, world
 from tests.verification.fields import tamper, target
 from tracking.models import LogCheckpoint, LogSegment, SealQueueEntry, TransactionBlock
+from tracking.mongo.connection import collection
 from tracking.verification.report import KINDS
 from tracking.verification.shape import (
     CHECKPOINT,
@@ -98,3 +99,23 @@ def test_what_is_stored_has_the_shape_that_is_asked_for(the_log: world.Stored) -
     for name, documents in the_log.documents.items():
         seen = {field for each in documents for field in bson.decode(each.raw)}
         assert seen == shapes[name].fields.keys()
+
+
+def test_a_batch_that_stands_in_the_log_twice(the_log: world.Stored) -> None:
+    """As after somebody dropped the index that keeps sealers from it."""
+    segments = collection("log_segment")
+    ((name, _spec),) = [
+        (name, spec)
+        for name, spec in segments.index_information().items()
+        if spec["key"] == [("batches.batch", 1)]
+    ]
+    last = world.rows("log_segment")[-1]
+    segments.drop_index(name)
+    try:
+        segments.insert_one({**last, "_id": last["_id"] + last["count"]})
+        found = world.check().findings.counts
+        assert found["batch_twice"] == 1
+    finally:
+        segments.delete_one({"_id": last["_id"] + last["count"]})
+        segments.create_index([("batches.batch", 1)], name=name, unique=True)
+    assert world.check().clean

@@ -23,6 +23,8 @@ from tracking.verification.report import Report
 RUN: Final = "verification_run"
 # Findings that a run keeps in the database; the JSON report has more.
 _KEPT: Final = 500
+# Until a process that was started has loaded and says itself that it runs.
+_START_SECONDS: Final = 30
 
 
 class AlreadyRunning(DftError):
@@ -47,13 +49,19 @@ def claimed() -> Iterator[None]:
                 "A verification is running on this machine: wait until it has ended."
             ) from None
         (where / "progress.json").unlink(missing_ok=True)
+        (where / "starting").unlink(missing_ok=True)
         yield
     finally:
         os.close(descriptor)
 
 
 def is_running() -> bool:
-    """Whether some process of this machine verifies right now."""
+    """Whether some process of this machine verifies right now, or is about to."""
+    try:
+        if clock.now().timestamp() - (directory() / "starting").stat().st_mtime < _START_SECONDS:
+            return True
+    except OSError:
+        pass
     try:
         descriptor = os.open(directory() / ".lock", os.O_RDONLY)
     except OSError:
@@ -105,6 +113,8 @@ def start(who: str) -> None:
         raise AlreadyRunning("A verification is running already; wait until it has ended.")
     where = directory()
     where.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (where / "progress.json").unlink(missing_ok=True)
+    (where / "starting").touch()
     command = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "verify"]
     with (where / "last.log").open("wb") as log:
         # Twice removed, so that no worker has a child to wait for.
