@@ -184,6 +184,11 @@ def test_keys_and_a_checkpoint_of_the_auditors_own_decide(check: Any, tmp_path: 
     assert (code, "checkpoint=5" in said) == (2, True)
     same = written(tmp_path / "newest.txt", newest.note.encode())
     assert check(make(), "--checkpoint", same)[0] == 0
+    file = written(tmp_path / "file.txt", f"{held.note}\n{newest.note}\n".encode())
+    assert check(make(), "--checkpoint", file)[0] == 0, "an anchor file: one of its notes will do"
+    for nothing in (b"", b"\n\n", b"no note\n"):
+        code, said = check(make(), "--checkpoint", written(tmp_path / "nothing.txt", nothing))
+        assert (code, "no signed note" in said) == (1, True)
     with pytest.raises(NotFound):
         make(asked=6)
     with pytest.raises(NotFound):

@@ -1,5 +1,5 @@
 """Checks an evidence package: python verify.py ZIP_OR_FOLDER [--keys FILE] [--checkpoint FILE]
---keys (public.json) and --checkpoint (a signed note): copies of your own, which then decide, not
+--keys (public.json) and --checkpoint (signed notes): copies of your own, which then decide, not
 the package's. Needs `cryptography`. Exit 0: all holds, 1: refused, 2: could not be checked."""
 import argparse, base64, hashlib, json, pathlib, re, sys, zipfile
 def need(holds, why, kind=ValueError):
@@ -10,8 +10,7 @@ def node(left, right): return sha(b"\x01" + left + right)
 def decoded(text):  # Several texts decode to the same bytes; only one of them was written.
     return need(base64.b64encode(raw := base64.b64decode(text)).decode() == text, "base64") or raw
 def hashes_of(at): return [need(len(b := bytes.fromhex(h)) == 32, "cut") or b for h in at["hashes"]]
-def roots(at, size, start, hashes, grows):
-    # RFC 9162, 2.1.3.1 and 2.1.4.1 (`grows`): the roots, up to leaf `at` and of all, proven so
+def roots(at, size, start, hashes, grows):  # up to leaf `at` and of all: RFC 9162, 2.1.3.1, 2.1.4.1
     need(0 <= at < size, "a proof is for another size")
     if size == 1 or (grows and at == size - 1):
         need(len(hashes) == (start is None), "a proof has another length")
@@ -31,10 +30,9 @@ def opened(note, keys):  # C2SP signed-note: its lines, once one of the keys has
     (text, _, signatures), signed = note.rpartition("\n\n"), set()
     for dash, name, signature in (line.split(" ") for line in signatures[:-1].split("\n")):
         if (key := (name, decoded(signature)[:4])) in keys:
-            need(dash == "—" and key not in signed, "a key has signed twice")
+            need(dash == "—" and key not in signed and not signed.add(key), "signed twice")
             public = Ed25519PublicKey.from_public_bytes(keys[key][1:])
             public.verify(decoded(signature)[4:], f"{text}\n".encode())
-            signed.add(key)
     need(signed and signatures[-1] == "\n", "none of the known keys has signed")
     return text.split("\n")
 def checkpoint(note, listed):  # C2SP tlog-checkpoint, by the last key listed for log and size
@@ -75,9 +73,11 @@ def check(files, listed, outside):  # yields what is to be said of each record
         size, root = (size, root) if known else (old, old_root)
         need(roots(old - 1, size, old_root, hashes_of(each), True) == (old_root, root), "rewritten")
         known[old] = old_root
-    mine, mine_root = checkpoint(outside, listed) if outside else (size, root)
-    need(mine in known or not outside, f"ask for a package with checkpoint={mine}", OSError)
-    need(known.get(mine, root) == mine_root, "your checkpoint is of another history")
+    parts = (outside or "").strip("\n").split("\n\n")  # of one note, or of a file of them
+    mine = dict(checkpoint("\n\n".join(n) + "\n", listed) for n in zip(parts[::2], parts[1::2]))
+    need(mine or outside is None, "your checkpoint is no signed note")
+    need(all(known.get(at, mine[at]) == mine[at] for at in mine), "yours is of another history")
+    need(not mine or {*mine} & {*known}, f"ask for one with checkpoint={max([0, *mine])}", OSError)
     for folder, count in json.loads(files["package.json"])["records"].items():
         lines, proofs = (files[folder + name].decode().split("\n")[:-1]
                          for name in ("records.ndjson", "proofs.ndjson"))
