@@ -77,7 +77,7 @@ class Stage:
             # One key posts all of the load.
             "DFT_RATE_RECORDS": "1000000",
             "DFT_MANIFEST": "0",
-            "DFT_LOG_LEVEL": "WARNING",
+            "DFT_LOG_LEVEL": "ERROR",
         }
         self.manage("prepare")
         known = json.loads((self.path / "credentials.json").read_text(encoding="utf-8"))
