@@ -107,6 +107,16 @@ def completed(start: int, end: int, least: int) -> list[tuple[int, int]]:
     return found
 
 
+def peak_names(size: int) -> list[tuple[int, int]]:
+    """The subtrees (level, index) whose roots are the peaks of a tree of `size` leaves."""
+    found, start = [], 0
+    for level in reversed(range(size.bit_length())):
+        if (size >> level) & 1:
+            found.append((level, start >> level))
+            start += 1 << level
+    return found
+
+
 # --- Proofs ----------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from tracking.core.merkle import HASH_BYTES, Frontier, completed, root_hash
+from tracking.core.merkle import HASH_BYTES, Frontier, completed, peak_names, root_hash
 from tracking.errors import DftError
 from tracking.mongo.connection import collection
 
@@ -107,11 +107,17 @@ def batch_starts(batches: Iterable[str]) -> dict[str, int]:
 
 
 class TreeReader:
-    """The hashes of complete subtrees, with what was read kept for the next question."""
+    """The hashes of complete subtrees, with what was read kept for the next question.
 
-    def __init__(self) -> None:
+    `sizes`: of the trees that will be asked about. Their peaks are read at once, which are what
+    a proof needs to the right of its leaf.
+    """
+
+    def __init__(self, *sizes: int) -> None:
         self._leaves: dict[int, dict[int, bytes]] = {}
         self._nodes: dict[tuple[int, int], bytes] = {}
+        for size in sizes:
+            self._nodes.update(zip(peak_names(size), peaks_at(size) or (), strict=False))
 
     def node_at(self, level: int, index: int) -> bytes:
         """The root of leaves [index << level, (index + 1) << level)."""
@@ -122,6 +128,11 @@ class TreeReader:
             find = self._read_node if level >= KEPT_LEVEL else self._made_node
             known = self._nodes[level, index] = find(level, index)
         return known
+
+    def _keep(self, nodes: dict[tuple[int, int], bytes]) -> None:
+        """Neighbours of what was asked for are likely to be asked for next."""
+        if len(self._nodes) + len(nodes) < _NODES_HELD:
+            self._nodes.update(nodes)
 
     def _made_node(self, level: int, index: int) -> bytes:
         start, end = index << level, (index + 1) << level
@@ -141,6 +152,7 @@ class TreeReader:
         start = int(segment["_id"])
         names = completed(start, start + segment["count"], KEPT_LEVEL)
         nodes = dict(zip(names, split_hashes(segment["nodes"]), strict=False))
+        self._keep(nodes)
         try:
             return nodes[level, index]
         except KeyError:

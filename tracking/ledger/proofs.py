@@ -69,7 +69,7 @@ def prove_inclusion(batch: str, place: int, size: int | None = None) -> Inclusio
     checkpoint = latest_checkpoint() if size is None else checkpoint_at(size)
     if checkpoint is None or checkpoint.size <= index:
         return None
-    tree = TreeReader()
+    tree = TreeReader(checkpoint.size)
     ranges = inclusion_ranges(index, checkpoint.size)
     return Inclusion(index, checkpoint, [range_hash(each, tree.node_at) for each in ranges])
 
@@ -78,5 +78,5 @@ def prove_consistency(old: int, new: int) -> list[bytes]:
     """The proof that the tree of `new` leaves begins with that of `old`, both being logged."""
     if old == 0:
         return []
-    tree = TreeReader()
+    tree = TreeReader(old, new)
     return [range_hash(each, tree.node_at) for each in consistency_ranges(old, new)]
