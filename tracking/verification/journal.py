@@ -25,7 +25,7 @@ from tracking.verification.report import CannotCheck, Findings
 INDEX: Final = (("tenant", 1), ("recorded_at", 1), ("batch", 1), ("index", 1))
 # A range takes a second or two: what an interrupted run has to do again.
 RANGE_RECORDS: Final = 50_000
-_AT_ONCE: Final = 1_000
+AT_ONCE: Final = 500
 _MERGE_MS: Final = 60_000
 _STRAYS_MAX: Final = 10_000
 UNCLAIMED, CLAIMED, CHANGED = b"\0", b"\1", b"\2"
@@ -112,7 +112,7 @@ def _bound(edge: tuple[str, int | None]) -> dict[str, Any]:
 
 def batches_in(span: Range) -> Iterator[bytes]:
     """The stored documents of a range, some hundred at a time; the next are fetched meanwhile."""
-    options: dict[str, Any] = {"hint": list(INDEX), "batch_size": _AT_ONCE}
+    options: dict[str, Any] = {"hint": list(INDEX), "batch_size": AT_ONCE}
     low, high = span
     if low is not None:
         options["min"] = _bound(low)

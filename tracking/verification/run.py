@@ -20,6 +20,7 @@ from typing import Final
 from tracking import clock
 from tracking.mongo.connection import close_before_fork, collection
 from tracking.verification.journal import (
+    AT_ONCE,
     UNCLAIMED,
     Range,
     Scanned,
@@ -225,7 +226,7 @@ def _here(
 def _shown(data: Iterable[bytes], show: Callable[[int], None]) -> Iterator[bytes]:
     for count, part in enumerate(data):
         yield part
-        show((count + 1) * 1_000)
+        show((count + 1) * AT_ONCE)
 
 
 _scanner: Scanner | None = None
