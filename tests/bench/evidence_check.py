@@ -34,7 +34,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dft-evidence-") as place:
         folder = Path(place)
         with EmbeddedMongo(folder / "mongodb", for_tests=True, cache_gb=0.5) as mongo:
-            package = exported(Database(mongo.uri, "olist", folder), given.file, folder, report)
+            package = exported(
+                Database(mongo.uris["web"], "olist", folder), given.file, folder, report
+            )
         # The database is gone; what follows is what an auditor has.
         check(package, folder / f"olist/keys/{'public.json'}", folder, report)
     Console(width=150).print(report.table)
