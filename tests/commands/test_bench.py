@@ -21,9 +21,9 @@ from tracking.management.commands.bench import BENCHES
 
 SMALL = {
     "ingest": "--records 2000 --single 40 --plain 500 --workers 1",
-    "pages": "--small 600 --large 1200 --awkward 400 --requests 1 --workers 1",
+    "pages": "--small 200 --large 400 --awkward 310 --requests 1 --workers 1",
     "client": "--calls 60 --away 1 --killed 300",
-    "ledger": "--seconds 1 --rate 300 --leaves 1000 --proofs 10",
+    "ledger": "--seconds 1 --rate 300 --leaves 500 --proofs 3",
     "verify": "--records 2000 --workers 1",
     "follow": "--only lag --open 20 --rate 200 --seconds 1 --interleaved-seconds 1",
 }
