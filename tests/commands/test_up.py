@@ -293,6 +293,11 @@ def test_a_setting_that_makes_no_sense_is_one_sentence(
     assert name in installation.refused(**{name: text})
 
 
+def test_addresses_without_the_web_workers_are_one_sentence(installation: Installation) -> None:
+    sentence = installation.refused(DFT_MONGODB_FOLLOWER_URI="mongodb://elsewhere/dft")
+    assert "DFT_MONGODB_FOLLOWER_URI is set, and DFT_MONGODB_URI is not" in sentence
+
+
 def test_a_signal_while_it_starts_stops_it_all_the_same(installation: Installation) -> None:
     installation.start()
     wait_for(lambda: "Preparing" in installation.output, "it prepares")

@@ -45,7 +45,7 @@ FACTS: Final[Mapping[str, Rights]] = {
     "log_anchor": Rights("f", "fi", "-", "f"),
     "anchor_alert": Rights("f", "fi", "-", "f"),
     # a check begun from the admin, or by hand
-    "verification_run": Rights("fi", "f", "-", "fi"),
+    "verification_run": Rights("fi", "-", "-", "fi"),
     # who changed what in the admin
     "django_admin_log": Rights("fi", "-", "-", "f"),
 }
@@ -60,7 +60,7 @@ MANAGED: Final[Mapping[str, Rights]] = {
     "tenant": Rights("fiu", "-", "fu", "f"),
     "user": Rights("fiu", "-", "fu", "-"),
     "user_groups": Rights("fir", "-", "fu", "-"),
-    "user_user_permissions": Rights("fir", "-", "fu", "-"),
+    "user_user_permissions": Rights("f", "-", "fu", "-"),
     "membership": Rights("fiur", "-", "fu", "f"),
     "api_key": Rights("fiu", "-", "fu", "-"),
     "flow_definition": Rights("fiur", "f", "fu", "f"),
