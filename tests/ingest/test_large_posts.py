@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bson.raw_bson import RawBSONDocument
 
 from tests.tools import make_tenant, record
 from tracking import clock
 from tracking import vocabulary as v
 from tracking.core import merkle
 from tracking.core.canonical import leaf_hash
-from tracking.core.record import content_of
+from tracking.core.record import Record, content_of
 from tracking.ingest.accept import AllStored, Answer, Producer, accept
 from tracking.ingest.decode import JSON, decode
 from tracking.ingest.writer import SMALL
@@ -145,3 +147,28 @@ def test_a_large_post_with_one_known_record_stores_the_others_once() -> None:
     again = post_parsed(wires, "large")
     assert again.count(v.DUPLICATE) == COUNT
     assert [r.receipt for r in again.results] == [r.receipt for r in answer.results]
+
+
+@pytest.mark.parametrize("count", [2, COUNT])
+def test_a_repeated_post_keeps_nothing_in_memory(count: int) -> None:
+    """The driver's error for a known id refers to the frames of all its callers, in a cycle."""
+    tenant = make_tenant("acme")
+    body = json.dumps([record() for _ in range(count)]).encode()
+
+    def send() -> int:
+        values = decode(body, JSON, v.POST_RECORDS_MAX)
+        answer = accept(producer=Producer(tenant, "test"), values=values, moment=clock.now())
+        return answer.count(v.DUPLICATE)
+
+    def held() -> int:
+        return sum(type(each) in (Record, RawBSONDocument) for each in gc.get_objects())
+
+    assert send() == 0
+    gc.collect()
+    before = held()
+    gc.disable()
+    try:
+        assert send() == count
+        assert held() == before
+    finally:
+        gc.enable()

@@ -28,7 +28,15 @@ from tracking.core.usual import read_usual
 from tracking.core.wire import WireRecord
 from tracking.errors import BadRequest, WriteRefused
 from tracking.ingest.group import GroupCommit
-from tracking.mongo.connection import CODEC, NAIVE, available, collection, database, run_transaction
+from tracking.mongo.connection import (
+    CODEC,
+    NAIVE,
+    available,
+    collection,
+    database,
+    forget_frames,
+    run_transaction,
+)
 from tracking.signing.receipts import signed_receipt
 
 JOURNAL = "journal"
@@ -189,9 +197,11 @@ def _insert(documents: Documents, entries: list[dict[str, Any]], *, fits: bool) 
 
     try:
         run_transaction(write, seconds=_PATIENCE_SECONDS)
-    except DuplicateKeyError:
+    except DuplicateKeyError as error:
+        forget_frames(error)
         return False
     except BulkWriteError as error:
+        forget_frames(error)
         details = error.details or {}
         if all(e.get("code") == _DUPLICATE_KEY for e in details.get("writeErrors", ())):
             return False

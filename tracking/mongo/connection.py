@@ -177,6 +177,19 @@ def _pause(attempt: int, deadline: float) -> bool:
     return True
 
 
+def forget_frames(error: BaseException | None) -> None:
+    """Let go of what the frames hold that `error` came through, for one who has dealt with it.
+
+    The driver's own objects refer to the error, and it to their frames and to all their callers':
+    a cycle, which would keep a whole post in memory until the garbage collector comes by.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
 @contextlib.contextmanager
 def available() -> Iterator[None]:
     """Let MongoDB's silence, from PyMongo or through the ORM, surface as `DatabaseUnavailable`."""

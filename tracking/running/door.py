@@ -8,6 +8,7 @@ client does not read wait in the loop, not in a thread.
 
 from __future__ import annotations
 
+import gc
 import queue
 import random
 import resource
@@ -68,6 +69,8 @@ class Door(ThreadWorker):  # type: ignore[misc]
         self._scratch = memoryview(bytearray(_READ))
         self._shed_told = 0.0
         self._memory = Memory()
+        # What was loaded stays: looking for garbage need not walk it.
+        gc.freeze()
         self._stop_at = float("inf")
         self._queue: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._probes: queue.SimpleQueue[Connection] = queue.SimpleQueue()

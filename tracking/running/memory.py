@@ -7,6 +7,7 @@ for each thread, and so a worker that once held large bodies would hold their me
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import time
 from pathlib import Path
@@ -15,6 +16,9 @@ from typing import Any, Final
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _APART_BYTES: Final = 1024 * 1024
 _CHANGED_BYTES: Final = 8 * 1024 * 1024
+# A request that failed half-way may hold its body by cycles, and Python looks for these by their
+# number alone: some thousand objects may be as many megabytes.
+_GARBAGE_BYTES: Final = 32 * 1024 * 1024
 _STATM: Final = Path("/proc/self/statm")
 
 
@@ -34,6 +38,7 @@ class Memory:
         self._library = _library() if _STATM.exists() else None
         self._page = os.sysconf("SC_PAGE_SIZE")
         self._held = 0  # after giving back
+        self._live = 0  # the least of late that was no garbage
         self._next = 0.0
         if self._library is not None:
             self._library.mallopt(_MMAP_THRESHOLD, _APART_BYTES)
@@ -47,6 +52,11 @@ class Memory:
         if abs(self._resident() - self._held) > _CHANGED_BYTES:
             self._library.malloc_trim(0)
             self._held = self._resident()
+            if self._held - self._live > _GARBAGE_BYTES:
+                gc.collect()
+                self._library.malloc_trim(0)
+                self._held = self._live = self._resident()
+            self._live = min(self._live, self._held)
             # It takes its time where there is much: never more than a twentieth of all.
             self._next = now + 20 * (time.monotonic() - now)
 
