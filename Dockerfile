@@ -5,7 +5,10 @@ COPY pyproject.toml constraints.txt README.md LICENSE manage.py ./
 COPY dft_project dft_project
 COPY tracking tracking
 COPY templates templates
-RUN pip install -c constraints.txt -e . \
+# The compiler makes the inner loops (tracking/core/_native.c) and is not needed afterwards.
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && pip install -c constraints.txt -e . \
+    && apt-get purge -y --auto-remove gcc libc6-dev && rm -rf /var/lib/apt/lists/* \
     && useradd --system --create-home --home-dir /var/lib/dft dft
 USER dft
 ENV DFT_DATA_DIR=/var/lib/dft DFT_HOST=0.0.0.0 DFT_PORT=8000

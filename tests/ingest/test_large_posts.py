@@ -13,7 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from tests.tools import make_tenant, record
 from tracking import clock
 from tracking import vocabulary as v
-from tracking.core import merkle
+from tracking.core import merkle, native
 from tracking.core.canonical import leaf_hash
 from tracking.core.record import Record, content_of
 from tracking.ingest.accept import AllStored, Answer, Producer, accept
@@ -24,6 +24,16 @@ from tracking.mongo.connection import collection
 pytestmark = pytest.mark.django_db(transaction=True)
 
 COUNT = 3 * SMALL
+
+
+@pytest.fixture(params=["compiled", "python"], autouse=True)
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "python":
+        monkeypatch.setattr(native, "COMPILED", False)
+    elif not native.COMPILED:
+        pytest.skip("no compiler was at hand")
+
+
 Wire = dict[str, Any]
 _FULL: Wire = {
     "queued_at": "2026-01-31T09:00:00Z",

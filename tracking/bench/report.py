@@ -15,6 +15,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from tracking.core import native
+
 _WIDE: Final = 140
 
 
@@ -114,7 +116,11 @@ def _said(aim: Mapping[str, Any], unit: str) -> str:
 
 
 def machine() -> Mapping[str, Any]:
-    return {"cores": os.cpu_count(), "python": platform.python_version()}
+    return {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "compiled loops": int(native.COMPILED),
+    }
 
 
 def number(value: float) -> str:

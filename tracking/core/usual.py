@@ -257,6 +257,14 @@ def _part(wire: WireRecord) -> tuple[dict[str, Any], bytes]:
     return part, written
 
 
+def usual_part(wire: WireRecord) -> tuple[dict[str, Any], bytes] | None:
+    """The part of a usual record and its canonical bytes; None where there is any doubt."""
+    try:
+        return _part(wire)
+    except (_Doubt, TypeError, ValueError):
+        return None
+
+
 def _lines(part: dict[str, Any]) -> Iterable[str]:
     for reference in part.get("references", ()):
         yield from reference["values"]

@@ -28,7 +28,6 @@ from tracking.core.note import sign_note
 from tracking.errors import NotFound
 from tracking.evidence.gather import Entry, Room, TooLarge, place, records_of
 from tracking.evidence.html import index_html, story_html
-from tracking.evidence.pdf import story_pdf
 from tracking.evidence.seals import Older, Seals
 from tracking.evidence.story import story_of
 from tracking.evidence.told import Export, Story
@@ -188,6 +187,9 @@ def _object(
                 "hashes": [each.hex() for each in hashes or ()],
             }
             write((json.dumps(proof, ensure_ascii=False) + "\n").encode())
+    # Ten megabytes and a tenth of a second that no other process needs.
+    from tracking.evidence.pdf import story_pdf
+
     story = story_of(tenant, entries, export, seals)
     out.add(f"{folder}story.html", story_html(story))
     out.add(f"{folder}story.pdf", story_pdf(story))

@@ -193,7 +193,7 @@ def _record_at_once(
     producer: Producer, values: Sequence[object], moment: datetime
 ) -> Answer | None:
     """The same as below, for usual values that need not share a transaction with other posts."""
-    wires: Sequence[WireRecord] = values  # type: ignore[assignment]
+    wires: list[WireRecord] = list(values)  # type: ignore[arg-type]
     batch = append_usual(producer.tenant, producer.key, wires, moment)
     return AllStored([wire.id for wire in wires], batch) if batch is not None else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -21,10 +21,10 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from tracking import clock
 from tracking import vocabulary as v
-from tracking.core import merkle
+from tracking.core import merkle, native
 from tracking.core.canonical import SALT_BYTES, VERSION, leaf_hash_of_text, part_hash_of
 from tracking.core.record import Record, lane_of
-from tracking.core.usual import read_usual
+from tracking.core.usual import read_usual, usual_part
 from tracking.core.wire import WireRecord
 from tracking.errors import BadRequest, WriteRefused
 from tracking.ingest.group import GroupCommit
@@ -93,9 +93,7 @@ def append(tenant: str, key: str, records: list[Record], moment: datetime) -> Ba
     return _small_posts.run(post) if len(records) <= SMALL else _write([post])[0]
 
 
-def append_usual(
-    tenant: str, key: str, wires: Sequence[WireRecord], moment: datetime
-) -> Batch | None:
+def append_usual(tenant: str, key: str, wires: list[WireRecord], moment: datetime) -> Batch | None:
     """Append what `wires` spell, where all are usual and new and fit in one batch; else nothing.
 
     None says nothing about the reason. Some are read, stamped and encoded at a time: it takes a
@@ -106,19 +104,45 @@ def append_usual(
     leaves: list[bytes] = []
     size = 0
     for at in range(0, len(wires), _AT_ONCE):
-        records = read_usual(wires[at : at + _AT_ONCE], moment)
-        if None in records:
+        some = wires[at : at + _AT_ONCE]
+        stored = _stored(stamp, key, some, at, moment)
+        if stored is None:
             return None
-        made: list[dict[str, Any]] = []
-        stamp.put(key, records, made, leaves)  # type: ignore[arg-type]  # there is no None
-        encoded = [bson.encode(document) for document in made]
-        size += sum(map(len, encoded))
+        for document, leaf in stored:
+            size += len(document)
+            documents.append(RawBSONDocument(document))
+            leaves.append(leaf)
         if size > BATCH_BYTES:
             return None
-        documents += map(RawBSONDocument, encoded)
     if not _insert(documents, [_entry(stamp, moment, leaves)], fits=True):
         return None
     return _signed(stamp.batch, moment, 0, leaves)
+
+
+def _stored(
+    stamp: Stamp, key: str, wires: list[WireRecord], first: int, moment: datetime
+) -> list[tuple[bytes, bytes]] | None:
+    """The stored bytes and the leaf of each, from index `first` on; None if one is not usual."""
+    found: list[tuple[bytes, bytes] | None] = [None] * len(wires)
+    if native.COMPILED:
+        found = stamp.stored(key, wires, first, moment)
+    left = [place for place, one in enumerate(found) if one is None]
+    if left:
+        records = read_usual([wires[place] for place in left], moment)
+        if None in records:
+            return None
+        documents: list[dict[str, Any]] = []
+        leaves: list[bytes] = []
+        places = [first + place for place in left]
+        stamp.put(key, records, places, documents, leaves)  # type: ignore[arg-type]  # no None
+        for place, document, leaf in zip(left, documents, leaves, strict=True):
+            found[place] = bson.encode(document), leaf
+    return found  # type: ignore[return-value]  # nor here
+
+
+def _part_of(wire: WireRecord) -> tuple[bytes, bytes] | None:
+    found = usual_part(wire)
+    return None if found is None else (bson.encode(found[0]), found[1])
 
 
 def _write(posts: list[_Post]) -> list[Batch | None]:
@@ -135,8 +159,9 @@ def _write(posts: list[_Post]) -> list[Batch | None]:
         leaves: list[bytes] = []
         slices: dict[int, slice] = {}
         for place in places:
-            start = len(leaves)
-            stamp.put(posts[place].key, posts[place].records, documents, leaves)
+            start, records = len(leaves), posts[place].records
+            of_batch = range(start, start + len(records))
+            stamp.put(posts[place].key, records, of_batch, documents, leaves)
             slices[place] = slice(start, len(leaves))
         entries.append(_entry(stamp, moment, leaves))
         for place, own in slices.items():
@@ -257,10 +282,37 @@ class Stamp:
         bare = moment.replace(tzinfo=None)
         return cls(tenant, batch, bare, bare - v.LATE_AFTER, bare + v.AHEAD_MARKED)
 
+    def stored(
+        self, key: str, wires: list[WireRecord], first: int, moment: datetime
+    ) -> list[tuple[bytes, bytes] | None]:
+        """The stored bytes and the leaf of each, of a fresh salt; None where it is not plain."""
+        own, late, ahead, latest = (
+            clock.to_ms(each.replace(tzinfo=UTC))
+            for each in (self.moment, self.late, self.ahead, moment + v.AHEAD_MAX)
+        )
+        return native.stamp(
+            wires,
+            first,
+            tenant=self.tenant,
+            producer=key,
+            batch=self.batch,
+            times=(own, late, ahead, latest),
+            salts=os.urandom(SALT_BYTES * len(wires)),
+            part_of=_part_of,
+        )
+
     def put(
-        self, key: str, records: list[Record], documents: list[dict[str, Any]], leaves: list[bytes]
+        self,
+        key: str,
+        records: list[Record],
+        places: Sequence[int],
+        documents: list[dict[str, Any]],
+        leaves: list[bytes],
     ) -> None:
-        """Append the stored document of each record, with a fresh salt, and its leaf."""
+        """Append the stored document of each record, with a fresh salt, and its leaf.
+
+        `places`: of each in the batch.
+        """
         tenant, batch, moment, late, ahead = (
             self.tenant,
             self.batch,
@@ -274,10 +326,9 @@ class Stamp:
         of_moment = f'"recorded_at":"{clock.iso(moment)}",'
         of_tenant = f'"tenant":{_quoted(tenant)},'
         prefix = _quoted(f"{tenant}/")[:-1]
-        for place, record in enumerate(records):
+        for place, (index, record) in enumerate(zip(places, records, strict=True)):
             document = record.header
             attempt, block, thing, queued, stage, transaction = record.fragments
-            index = len(leaves)
             document["_id"] = f"{tenant}/{record.id}"
             document["v"] = VERSION
             document["tenant"] = tenant

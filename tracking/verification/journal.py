@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from bson import MaxKey, MinKey
@@ -99,6 +100,10 @@ def ranges_since(log: Log, place: int) -> list[Range]:
         tenant = log.tenants[log.owners[number]]
         oldest[tenant] = min(oldest[tenant], log.moments[number])
     return [((tenant, ms), (tenant, None)) for tenant, ms in sorted(oldest.items())]
+
+
+def _ms(moment: datetime | int) -> int:
+    return moment if isinstance(moment, int) else milliseconds(moment)
 
 
 def _bound(edge: tuple[str, int | None]) -> dict[str, Any]:
@@ -209,7 +214,7 @@ class Scanner:
             and log.leaves[low * HASH_BYTES : (low + count) * HASH_BYTES]
             == b"".join([row[2] for row in group])
             and group[0][4] == batch.tenant
-            and milliseconds(group[0][5]) == batch.recorded_ms
+            and _ms(group[0][5]) == batch.recorded_ms
         ):
             self.claims[low : low + count] = CLAIMED * count
         else:
@@ -228,14 +233,14 @@ class Scanner:
             self._stray(Stray(place, key, tenant, leaf))
             return
         self.claims[place : place + 1] = CLAIMED
-        if (tenant, milliseconds(moment)) != (batch.tenant, batch.recorded_ms):
+        if (tenant, _ms(moment)) != (batch.tenant, batch.recorded_ms):
             self._out.findings.add(
                 "batch_form",
                 f"The log says of batch {name} another tenant or record time than {key}.",
                 tenant=tenant,
                 record=key,
                 leaf=self.log.index_of(place),
-                expected=f"{tenant}, {clock.iso(moment)}",
+                expected=f"{tenant}, {clock.iso(clock.from_ms(_ms(moment)))}",
                 found=f"{batch.tenant}, {clock.iso(clock.from_ms(batch.recorded_ms))}",
             )
 

@@ -21,6 +21,8 @@ import orjson
 from bson.errors import BSONError
 from bson.int64 import Int64
 
+from tracking import vocabulary as v
+from tracking.core import native
 from tracking.core.canonical import SALT_BYTES, VERSION, canonical, leaf_hash
 from tracking.core.record import lane_of
 from tracking.verification.shape import (
@@ -73,7 +75,11 @@ class Seen:
     text: str = ""
 
 
+# (batch, index, leaf, _id, tenant, record time: as it was read, or in ms)
 Row = tuple[str, int, bytes, str, str, Any]
+_BSON_TYPES: Final[dict[Any, int]] = {
+    str: 0x02, dict: 0x03, list: 0x04, bytes: 0x05, bool: 0x08, datetime: 0x09, int: 0x10
+}  # fmt: skip
 
 
 class _Plan:
@@ -91,10 +97,40 @@ class Reader:
     Remembers which fields and types it has judged to be right: a few dozen ways to combine them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, compiled: bool = native.COMPILED) -> None:
         self._plans: dict[Any, _Plan | None] = {}
+        self._places: dict[bytes, bytes] = {}
+        self._compiled = compiled
 
     def read(self, data: bytes) -> Iterator[Row | Seen]:
+        if not self._compiled:
+            yield from self._read(data)
+            return
+        try:
+            found = native.rows(data, self._places)
+        except ValueError:
+            yield from self._one_by_one(data)
+            return
+        for row in found:
+            if type(row) is tuple:
+                yield row
+            else:
+                yield from self._in_doubt(row)  # type: ignore[arg-type]  # its bytes
+
+    def _in_doubt(self, raw: bytes) -> Iterator[Row | Seen]:
+        """A record whose fields and types are new to us, or that is not plain."""
+        signature = native.signature(raw)
+        if signature is not None and signature not in self._places:
+            if len(self._places) >= _PLANS_MAX:
+                self._places.clear()
+            self._places[signature] = _places_of(signature)
+            (row,) = native.rows(raw, self._places)
+            if type(row) is tuple:
+                yield row
+                return
+        yield from self._read(raw)
+
+    def _read(self, data: bytes) -> Iterator[Row | Seen]:
         try:
             cuts = _cuts(data)
         except struct.error:
@@ -182,6 +218,19 @@ class Reader:
             yield seen
 
 
+def _places_of(signature: bytes) -> bytes:
+    """The plan for documents of exactly these fields and types; empty: to be looked at slowly."""
+    fields = native.fields_of(signature)
+    names = [name for _kind, name in fields]
+    right = (
+        names[:1] == ["_id"]  # which the driver and MongoDB put first
+        and len(set(names)) == len(names)
+        and JOURNAL.required.keys() <= set(names)
+        and all(_BSON_TYPES.get(JOURNAL.fields.get(name)) == kind for kind, name in fields)
+    )
+    return native.plan_of(names) if right else b""
+
+
 def _cuts(data: bytes) -> list[int]:
     """Where some documents of a raw batch end and the next begin; struct.error: nowhere."""
     cuts, at, count = [0], 0, 0
@@ -258,7 +307,7 @@ def judged(document: dict[str, Any]) -> Seen:
 
 def _plain(value: object) -> int:
     """A long integer that needs its length; of everything else the hash would not say the type."""
-    if type(value) is Int64 and is_of(value, int):
+    if type(value) is Int64 and is_of(value, int) and abs(value) <= v.INT_MAX:
         return int(value)
     raise TypeError
 

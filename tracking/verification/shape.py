@@ -160,7 +160,7 @@ def odd_value(value: Any, path: str) -> str | None:
         items = ((f"{path}[{place}]", item) for place, item in enumerate(value))
         return next(filter(None, (odd_value(item, place) for place, item in items)), None)
     if kind is Int64 and is_of(value, int):
-        return None
+        return None if abs(value) <= v.INT_MAX else f"{path} is beyond what JSON has exactly."
     if kind is float and math.isfinite(value):
         # Numbers that equal an integer are stored as integers.
         if not (value.is_integer() and abs(value) <= v.INT_MAX):
