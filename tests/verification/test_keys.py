@@ -13,7 +13,8 @@ import pytest
 
 from tests.ledger.keys import rotate_log
 from tests.ledger.world import checkpoints, dump, post, put_back, seal
-from tests.verification.acts import at, rewrite
+from tests.verification.acts.hands import at, stranger
+from tests.verification.acts.signed import rewrite
 from tests.verification.world import edit, mark_path
 from tracking import clock
 from tracking.core.note import BadNote, Checkpoint, Signer, sign_note
@@ -134,8 +135,6 @@ def test_a_key_signs_nothing_beyond_its_stretch() -> None:
 def test_lines_that_no_sealer_writes_are_a_finding_by_the_installations_own_list(
     tmp_path: Path,
 ) -> None:
-    from tests.verification.acts import stranger
-
     seal(2)
     resign(2, keyring.signer(keyring.LOG), stranger())
     bad = {"checkpoint_signature": 1, "checkpoint_missing": 1}
