@@ -304,24 +304,40 @@ def test_an_interrupted_run_is_begun_again_where_what_it_read_was_lost(tmp_path:
         if what == "journal":
             raise Killed
 
+    def interrupted() -> tuple[int, str | None]:
+        with pytest.raises(Killed):
+            found(state=state, progress=stop)
+        saved = state.load()
+        assert saved is not None
+        return saved.size, saved.origin
+
+    def gone_on_with() -> list[str]:
+        report = run(state=state, resume=True)
+        assert report.clean, report.findings.kept
+        return report.notes
+
     state = State(tmp_path / "state")
+    first = keyring.origin()
     seal(2)
     before = dump()
     seal(3)
-    with pytest.raises(Killed):
-        found(state=state, progress=stop)
+    assert interrupted() == (5, first)
     put_back(before)
-    assert found(state=state, resume=True)["log_cut"] == 1
-    with pytest.raises(Killed):
-        found(state=state, progress=stop)
-    seal_again = state.load()
-    assert seal_again is not None
-    assert (seal_again.size, seal_again.origin) == (2, keyring.origin())
+    assert found(state=state, resume=True)["log_cut"] == 1, "nobody has said that it was lost"
+    assert interrupted() == (2, first)
     new_log()
     seal(4)
-    report = run(state=state, resume=True)
-    assert report.clean
-    assert any(note.startswith("Gone on with") for note in report.notes), "2 are still there"
+    (note,) = gone_on_with()
+    assert note.startswith("Gone on with"), "2 are still there"
+
+    later = dump()
+    seal(1)
+    assert interrupted() == (7, keyring.origin())
+    put_back(later)
+    new_log()
+    seal(5)
+    (note,) = gone_on_with()
+    assert note.startswith("What the interrupted run had read was lost with the database")
 
 
 # --- Statements -----------------------------------------------------------------------------------
