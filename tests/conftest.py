@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import connection, connections
 from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
+from pytest_django.fixtures import Settings as SettingsOfTest
 
 from tracking.mongo.connection import settings_entry
 from tracking.mongo.embedded import EmbeddedMongo
@@ -68,6 +69,14 @@ def key_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def a_log_never_signed_before(key_directory: Path) -> None:
     # Each test begins with an empty database, which would be taken for one that was cut.
     (key_directory / "high-water.json").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def own_keys(tmp_path: Path, settings: SettingsOfTest) -> Path:
+    """Keys of the test's own, for one that changes them or loses them."""
+    settings.DFT_KEY_DIR = tmp_path / "keys"
+    ensure_keys()
+    return settings.DFT_KEY_DIR
 
 
 @pytest.fixture(scope="session")

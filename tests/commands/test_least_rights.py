@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
 
 from tests.admin.test_flow_definitions import body as definition
 from tests.commands.test_import_log import loans
 from tests.commands.test_up import Installation, derived
 from tests.faults.processes import ROOT, wait_for
 from tests.tools import record
+from tracking.mongo.users import DERIVED, FACTS
 
 REFUSED = ("not authorized", "Unauthorized", "Traceback", "ERROR", "may change or remove")
 
@@ -85,6 +89,68 @@ def post(installation: Installation, key: str, *records: dict[str, Any]) -> dict
     return told
 
 
+def administrator(installation: Installation) -> Database[Any]:
+    """The database as it is for who may do anything, such as put a backup back."""
+    known = json.loads((installation.data / "mongodb" / "credentials.json").read_text())
+    login = {"username": known["root_user"], "password": known["root_password"]}
+    return MongoClient("127.0.0.1", known["port"], directConnection=True, **login)["dft"]
+
+
+def put_back(database: Database[Any], backup: dict[str, list[dict[str, Any]]]) -> None:
+    """All of it at one moment, while everything runs."""
+
+    def work(session: ClientSession) -> None:
+        for name, documents in backup.items():
+            database[name].delete_many({}, session=session)
+            if documents:
+                database[name].insert_many(documents, session=session)
+
+    with database.client.start_session() as session:
+        session.with_transaction(work)
+
+
+def sealed(installation: Installation, name: str) -> str:
+    """The checkpoint that a record's proof leads to, once there is one: a signed note."""
+
+    def covered() -> Any:
+        status, answer = installation.get(f"/api/v1/blocks/{name}/proof")
+        return answer["checkpoint"] if status == 200 else None
+
+    found: dict[str, Any] = wait_for(covered, f"{name} is sealed")
+    return str(found["note"])
+
+
+def keys_and_logs(installation: Installation, key: str, kept: Path) -> list[str]:
+    """What commands say that change keys, publish, and go on after the database was put back."""
+    said = [run(installation, "rotate_keys")]
+    listed = json.loads((installation.data / "keys" / "public.json").read_text())
+    assert [len(listed[use]) for use in ("log", "receipt")] == [2, 2]
+    assert post(installation, key, record(id="rotated"))["stored"] == 1
+    assert sealed(installation, "rotated").count("\n— ") == 2, "both sign"
+
+    database = administrator(installation)
+    backup = {name: list(database[name].find()) for name in (*FACTS, *DERIVED)}
+    assert post(installation, key, record(id="lost"))["stored"] == 1
+    sealed(installation, "lost")
+    derived(installation)
+    put_back(database, backup)
+    database.client.close()
+    assert installation.get("/api/v1/blocks/lost")[0] == 404
+    assert post(installation, key, record(id="after"))["stored"] == 1
+    wait_for(lambda: "nothing is sealed: The log has" in installation.output, "it refuses to sign")
+    said.append(run(installation, "new_log", "--reason=The disk was lost.", "--yes"))
+    assert "1 are missing" in said[-1]
+    assert "/log2\n" in sealed(installation, "after")
+    derived(installation)
+    # the follower has published there by itself, and cannot for the log of the new name
+    (installation.data / "anchors" / "checkpoints.txt").rename(kept)
+    said.append(run(installation, "anchor"))
+    assert re.search(r"checkpoints\.txt: (anchored|has) \d+ leaves", said[-1])
+    said.append(run(installation, "verify", "--derived", f"--checkpoint={kept}"))
+    assert "0 findings" in said[-1]
+    return said
+
+
 def test_everything_works_and_nothing_is_refused(
     installation: Installation, tmp_path: Path
 ) -> None:
@@ -103,7 +169,7 @@ def test_everything_works_and_nothing_is_refused(
         "/api/v1/transactions/t/lineage",
     ):
         assert installation.get(path)[0] == 200, path
-    wait_for(lambda: installation.get("/api/v1/blocks/a/proof")[0] == 200, "it is sealed")
+    sealed(installation, "a")
 
     person = Person(installation.url)
     signed_in, _page = person.post(
@@ -177,6 +243,8 @@ def test_everything_works_and_nothing_is_refused(
     assert derived(installation) == followed
     assert installation.get("/api/v1/blocks/a")[0] == 200
     assert set(re.findall(r'href="(/admin/[a-z]+/[a-z]+/)"', person.get("/admin/"))) == lists
+
+    said += keys_and_logs(installation, secret.strip(), tmp_path / "kept.txt")
 
     directory = installation.data / "mongodb"
     for name in ("uri", "uri-follower", "uri-migrator", "uri-auditor", "credentials.json"):

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from pytest_django.fixtures import Settings
 
-from tests.ledger.test_new_log import dump, put_back, seal
+from tests.ledger.world import dump, put_back, seal
 from tracking.signing import keyring
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def keys(tmp_path: Path, settings: Settings) -> Path:
-    settings.DFT_KEY_DIR = tmp_path / "keys"
-    keyring.ensure_keys()
-    return settings.DFT_KEY_DIR
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys")]
 
 
 def run(*arguments: str) -> str:

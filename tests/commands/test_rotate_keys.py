@@ -7,19 +7,12 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from pytest_django.fixtures import Settings
 
 from tests.tools import make_tenant, post, record
 from tracking.ledger.sealer import seal_once
 from tracking.signing import keyring
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def keys(tmp_path: Path, settings: Settings) -> Path:
-    settings.DFT_KEY_DIR = tmp_path / "keys"
-    return settings.DFT_KEY_DIR
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys")]
 
 
 def run(*arguments: str) -> str:
@@ -29,7 +22,6 @@ def run(*arguments: str) -> str:
 
 
 def test_both_keys_are_changed_and_told() -> None:
-    keyring.ensure_keys()
     make_tenant()
     post([record(), record()])
     assert seal_once() == 2
@@ -45,7 +37,6 @@ def test_both_keys_are_changed_and_told() -> None:
 
 @pytest.mark.parametrize("use", keyring.USES)
 def test_one_key_is_changed_alone_and_at_once(use: str) -> None:
-    keyring.ensure_keys()
     told = run("--use", use, "--overlap-days", "0")
     assert [len(keyring.public_keys(each)) for each in keyring.USES] == (
         [2, 1] if use == "log" else [1, 2]
@@ -54,11 +45,10 @@ def test_one_key_is_changed_alone_and_at_once(use: str) -> None:
     assert str(keyring.directory() / "public.json") in told
 
 
-def test_what_cannot_be_done_is_said(keys: Path) -> None:
+def test_what_cannot_be_done_is_said(own_keys: Path) -> None:
     for days in ("-1", "366"):
         with pytest.raises(CommandError, match="between 0 and 365"):
             run("--overlap-days", days)
-    keyring.ensure_keys()
-    (keys / "public.json").write_text("{")
+    (own_keys / "public.json").write_text("{")
     with pytest.raises(CommandError, match=r"public\.json"):
         run()

@@ -1,4 +1,4 @@
-"""What the tests about keys share: keys of their own, a clock, and a death at any step."""
+"""What the tests about keys share: rotations, who signed, and a death at any step."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from typing import Any
 import pytest
 
 from tracking import clock
-from tracking.core.merkle import root_hash
 from tracking.core.note import Checkpoint, open_note
-from tracking.core.pins import Pins
 from tracking.ledger import signed
-from tracking.ledger.log import split_hashes
 from tracking.ledger.succession import signed_size
 from tracking.mongo.connection import collection
 from tracking.signing import keyring, rotation
@@ -28,25 +25,6 @@ def rotate_log(*, days: float = 0, moment: datetime | None = None) -> rotation.R
             overlap=timedelta(days=days),
             moment=moment or clock.now(),
         )
-
-
-def checkpoints() -> list[dict[str, Any]]:
-    return list(collection("log_checkpoint").find().sort("_id", 1))
-
-
-def leaves() -> list[bytes]:
-    segments = collection("log_segment").find().sort("_id", 1)
-    return [leaf for segment in segments for leaf in split_hashes(segment["leaves"])]
-
-
-def assert_all_signed(pins: Pins | None = None) -> None:
-    """Everything in the log is covered, and every checkpoint opens with today's list."""
-    pins = pins or keyring.pins()
-    every = leaves()
-    for row in checkpoints():
-        found = pins.open_stored(row["note"], row["_id"])
-        assert found.root == row["root"] == root_hash(every[: found.size])
-    assert [row["_id"] for row in checkpoints()][-1:] == ([len(every)] if every else [])
 
 
 def signers_of(row: dict[str, Any]) -> list[int]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-from pytest_django.fixtures import Settings
 
-from tests.ledger.keys import (
-    Killed,
+from tests.ledger.keys import Killed, die_at, private_keys, rotate_log
+from tests.ledger.world import (
+    DUMPED,
     assert_all_signed,
+    assert_log_is_whole,
     checkpoints,
-    die_at,
+    dump,
     leaves,
-    private_keys,
-    rotate_log,
+    post,
+    put_back,
+    seal,
 )
-from tests.ledger.test_sealer import assert_log_is_whole, post
 from tracking import clock
 from tracking.core.merkle import check_consistency, root_hash
 from tracking.core.note import BadNote
@@ -28,35 +26,7 @@ from tracking.ledger.succession import NewLog, NoNewLog, open_new_log
 from tracking.mongo.connection import collection
 from tracking.signing import keyring
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-DUMPED = ("journal", "seal_queue", "log_segment", "log_checkpoint")
-Dump = dict[str, list[dict[str, Any]]]
-
-
-@pytest.fixture(autouse=True)
-def keys(tmp_path: Path, settings: Settings) -> Path:
-    settings.DFT_KEY_DIR = tmp_path / "keys"
-    keyring.ensure_keys()
-    return settings.DFT_KEY_DIR
-
-
-def dump() -> Dump:
-    return {name: list(collection(name).find()) for name in DUMPED}
-
-
-def put_back(dumped: Dump) -> None:
-    for name, documents in dumped.items():
-        collection(name).delete_many({})
-        if documents:
-            collection(name).insert_many(documents)
-
-
-def seal(*counts: int) -> None:
-    for count in counts:
-        post(count)
-        while seal_once():
-            pass
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys")]
 
 
 def new_log(reason: str = "The disk was lost.") -> NewLog:

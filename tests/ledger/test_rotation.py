@@ -6,22 +6,12 @@ import base64
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_django.fixtures import Settings
 
-from tests.ledger.keys import (
-    Killed,
-    assert_all_signed,
-    checkpoints,
-    die_at,
-    private_keys,
-    rotate_log,
-    signers_of,
-)
-from tests.ledger.test_sealer import assert_log_is_whole, post
+from tests.ledger.keys import Killed, die_at, private_keys, rotate_log, signers_of
+from tests.ledger.world import assert_all_signed, assert_log_is_whole, checkpoints, post, seal
 from tests.tools import make_tenant
 from tracking import clock
 from tracking.core.note import BadNote
@@ -30,14 +20,7 @@ from tracking.ledger.sealer import Sealer, seal_once, seal_until
 from tracking.mongo.connection import collection
 from tracking.signing import keyring, receipts, rotation
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def keys(tmp_path: Path, settings: Settings) -> Path:
-    settings.DFT_KEY_DIR = tmp_path / "keys"
-    keyring.ensure_keys()
-    return settings.DFT_KEY_DIR
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys")]
 
 
 @pytest.fixture
@@ -49,13 +32,6 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(clock, "now", lambda: real() + timedelta(days=days))
 
     return pass_days
-
-
-def seal(*counts: int, sealer: Sealer | None = None) -> None:
-    for count in counts:
-        post(count)
-        while (sealer or Sealer()).seal_once():
-            pass
 
 
 def test_an_overlap_is_signed_by_both_and_then_the_old_key_closes(later: Any) -> None:

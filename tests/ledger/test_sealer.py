@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pymongo.errors import AutoReconnect
 
-from tests.projection.world import assert_derived_equals_oracle, free_lead, post_at
-from tests.tools import drain, make_tenant, record
-from tests.verification.world import assert_verified
+from tests.ledger.world import assert_log_is_whole, post, sealed_batches, segments
+from tests.projection.world import assert_derived_equals_oracle, free_lead
+from tests.tools import drain, make_tenant
 from tracking import vocabulary as v
 from tracking.core.canonical import leaf_hash
 from tracking.ledger import sealer
@@ -23,49 +22,6 @@ from tracking.projection.log import log_size
 from tracking.projection.rebuild import compare
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-def post(count: int = 1, *, seconds: float = 0, tenant: str = "acme") -> str:
-    """Record a batch; returns its id."""
-    make_tenant(tenant)
-    moment = NOON + timedelta(seconds=seconds)
-    answer = post_at([record() for _ in range(count)], tenant, moment)
-    return answer.batches[0].id
-
-
-def segments() -> list[dict[str, Any]]:
-    return list(collection("log_segment").find().sort("_id", 1))
-
-
-def sealed_batches() -> list[str]:
-    return [batch["batch"] for segment in segments() for batch in segment["batches"]]
-
-
-def assert_log_is_whole() -> None:
-    """Segments tile [0, size); each batch of the journal stands in the log or the queue, once."""
-    at = 0
-    for segment in segments():
-        assert segment["_id"] == at, "a gap or an overlap"
-        assert segment["count"] == sum(batch["count"] for batch in segment["batches"])
-        assert len(segment["leaves"]) == 32 * segment["count"]
-        at += segment["count"]
-    assert at == log_size()
-    sealed = sealed_batches()
-    assert len(sealed) == len(set(sealed))
-    queued = {entry["_id"] for entry in collection("seal_queue").find()}
-    recorded = set(collection("journal").distinct("batch"))
-    assert set(sealed) | queued == recorded
-    places: dict[bytes, int] = {}
-    for segment in segments():
-        for place in range(segment["count"]):
-            leaf = segment["leaves"][32 * place : 32 * place + 32]
-            places[leaf] = places.get(leaf, 0) + 1
-    for document in collection("journal").find({"batch": {"$in": sealed}}):
-        assert places.pop(leaf_hash(document)) == 1
-    assert not places, "a leaf that no record has"
-    assert_verified()
 
 
 def test_an_empty_queue_seals_nothing() -> None:

@@ -243,7 +243,7 @@ log_checkpoint note symbol | checkpoint_form checkpoint_missing | same
 log_checkpoint signed_at change-hour | time_order*2 | same
 """
 
-# acts on whole documents (tests/verification/acts.py)
+# acts on whole documents (tests/verification/acts)
 ACTS = """
 nothing | clean | same | the control
 more_is_sealed | clean | same | the control, sealed to the end

@@ -10,9 +10,11 @@ from django.contrib.admin import ShowFacets
 from django.contrib.admin.checks import ModelAdminChecks
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import PermissionDenied
 from django.db.models import Field, Model, QuerySet
 from django.forms import Field as FormField
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 
 from tracking.access.scope import visible_to
@@ -144,11 +146,48 @@ class ReadOnlyAdmin(ScopedAdmin):
         )
 
 
+class OwnPageAdmin(ReadOnlyAdmin):
+    """Rows that each have a page made for them: `page_template`, filled by `page_context`."""
+
+    page_template: ClassVar[str]
+
+    def page_context(self, request: HttpRequest, object_id: str) -> dict[str, Any] | None:
+        """What the page shows; None where there is no such row for this user."""
+        raise NotImplementedError
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        shown = self.page_context(request, object_id)
+        if shown is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            **shown,
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, self.page_template, context)
+
+
 def parameters_of(chosen: Any) -> tuple[str, ...]:
     """The query parameters of a list filter."""
     if isinstance(chosen, tuple):
         return tuple(f"{chosen[0]}_{part}" for part in ("from_0", "from_1", "to_0", "to_1"))
     return (chosen.parameter_name,)
+
+
+def number_of(object_id: str) -> int | None:
+    """The number that is a row's key, in an address."""
+    is_one = object_id.isascii() and object_id.isdigit() and len(object_id) <= 18
+    return int(object_id) if is_one else None
 
 
 def key_of(object_id: str) -> tuple[str, str]:

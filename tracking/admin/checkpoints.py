@@ -7,16 +7,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
 from tracking.admin import display as show
-from tracking.admin.base import ReadOnlyAdmin
+from tracking.admin.base import OwnPageAdmin, number_of
 from tracking.admin.once import moment_of
 from tracking.anchoring.anchor import newest_size
 from tracking.anchoring.state import anchored_size, anchors_of
@@ -37,7 +35,7 @@ class Copy:
 
 
 @admin.register(LogCheckpoint)
-class LogCheckpointAdmin(ReadOnlyAdmin):
+class LogCheckpointAdmin(OwnPageAdmin):
     by_tenant = False
     list_omits = frozenset(("note",))
     list_display: ClassVar[tuple[str, ...]] = (
@@ -49,6 +47,7 @@ class LogCheckpointAdmin(ReadOnlyAdmin):
     )
     list_display_links = ("size_cell",)
     rows_called = "checkpoints"
+    page_template = "tracking/checkpoint.html"
     ordering = ("-size",)
 
     def attach(self, request: HttpRequest, rows: list[Any]) -> None:
@@ -58,26 +57,15 @@ class LogCheckpointAdmin(ReadOnlyAdmin):
             row.seal_state = v.ANCHORED if row.size <= covered else v.SEALED
             row.anchors = anchors[row.size]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        row = None
-        if object_id.isascii() and object_id.isdigit() and len(object_id) <= 18:
-            row = self.get_queryset(request).filter(pk=int(object_id)).first()
+    def page_context(self, request: HttpRequest, object_id: str) -> dict[str, Any] | None:
+        size = number_of(object_id)
+        row = None if size is None else self.get_queryset(request).filter(pk=size).first()
         if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return None
         self.attach(request, [row])
         now = moment_of(request)
         copies = [_copy(each, now) for each in row.anchors]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
+        return {
             "title": f"Checkpoint of {row.size:,} leaves",
             "size": f"{row.size:,}",
             "signed": show.when(row.signed_at, now),
@@ -88,10 +76,7 @@ class LogCheckpointAdmin(ReadOnlyAdmin):
             "copies": copies,
             "stated": any(copy.stated for copy in copies),
             "json_url": f"{reverse('api:checkpoints')}?before={row.size + 1}&page_size=1",
-            **(extra_context or {}),
         }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "tracking/checkpoint.html", context)
 
     @admin.display(description="leaves")
     def size_cell(self, row: LogCheckpoint) -> str:

@@ -7,10 +7,8 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -18,7 +16,7 @@ from tracking import vocabulary as v
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin import filters as f
-from tracking.admin.base import ReadOnlyAdmin, matching_keys
+from tracking.admin.base import OwnPageAdmin, matching_keys
 from tracking.admin.once import moment_of, my_tenants
 from tracking.admin.raw import RawRecord, raw_record
 from tracking.anchoring.state import RecordState, state_of_record, states_of_batches
@@ -29,10 +27,11 @@ _CORRECTIONS_MAX = 50
 
 
 @admin.register(TransactionBlock)
-class JournalAdmin(ReadOnlyAdmin):
+class JournalAdmin(OwnPageAdmin):
     list_omits = frozenset(("part", "salt", "part_hash", "parents"))
     lookups_offered = frozenset(("transaction", "batch"))
     rows_called = "records"
+    page_template = "tracking/record.html"
     list_display: ClassVar[tuple[str, ...]] = (
         "record_cell",
         "status_cell",
@@ -87,28 +86,15 @@ class JournalAdmin(ReadOnlyAdmin):
             row.is_withdrawn = row.key in found
             row.seal_state = states[row.batch]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+    def page_context(self, request: HttpRequest, object_id: str) -> dict[str, Any] | None:
         record = self.get_object(request, admin.utils.unquote(object_id))
         if record is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
+            return None
+        return {
             "title": record.record_id,
             "page": _record_page(request, record),
             "show_transaction": request.user.has_perm("tracking.view_transaction"),
-            **(extra_context or {}),
         }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "tracking/record.html", context)
 
     @admin.display(description="record")
     def record_cell(self, row: TransactionBlock) -> SafeString:

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from tracking.admin import display as show
-from tracking.admin.base import ReadOnlyAdmin
+from tracking.admin.base import OwnPageAdmin, ReadOnlyAdmin, number_of
 from tracking.admin.once import my_tenants
 from tracking.core import merkle
 from tracking.models import LogSegment, SealQueueEntry
@@ -32,7 +30,7 @@ class SegmentBatch:
 
 
 @admin.register(LogSegment)
-class LogSegmentAdmin(ReadOnlyAdmin):
+class LogSegmentAdmin(OwnPageAdmin):
     """Of a segment's batches only those of the user's tenants are shown."""
 
     by_tenant = False
@@ -40,19 +38,12 @@ class LogSegmentAdmin(ReadOnlyAdmin):
     list_display = ("place_cell", "count_cell", "sealed_cell")
     list_display_links = ("place_cell",)
     ordering = ("-start",)
+    page_template = "tracking/segment.html"
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+    def page_context(self, request: HttpRequest, object_id: str) -> dict[str, Any] | None:
         segment = self._segment(request, object_id)
         if segment is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return None
         batches, at = [], segment["_id"]
         mine = set(my_tenants(request))
         for batch in segment["batches"]:
@@ -69,9 +60,7 @@ class LogSegmentAdmin(ReadOnlyAdmin):
             at += batch["count"]
         leaves = segment["leaves"]
         cut = [leaves[i : i + _LEAF_BYTES] for i in range(0, len(leaves), _LEAF_BYTES)]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
+        return {
             "title": f"Leaves {segment['_id']:,} to {at - 1:,}",
             "sealed": show.stamp(segment["sealed_at"]),
             "count": segment["count"],
@@ -79,12 +68,11 @@ class LogSegmentAdmin(ReadOnlyAdmin):
             "others": len(segment["batches"]) - len(batches),
             "root": merkle.root_hash(cut).hex(),
         }
-        return TemplateResponse(request, "tracking/segment.html", context)
 
     def _segment(self, request: HttpRequest, object_id: str) -> dict[str, Any] | None:
-        if not object_id.isascii() or not object_id.isdigit() or len(object_id) > 18:
+        start = number_of(object_id)
+        if start is None:
             return None
-        start = int(object_id)
         visible: QuerySet = self.get_queryset(request).filter(pk=start)
         if not visible.values("pk").exists():
             return None

@@ -9,7 +9,6 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -20,7 +19,7 @@ from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin import evidence
 from tracking.admin import filters as f
-from tracking.admin.base import ReadOnlyAdmin, key_of, matching_keys
+from tracking.admin.base import OwnPageAdmin, ReadOnlyAdmin, key_of, matching_keys
 from tracking.admin.evidence import EvidenceDownloads
 from tracking.admin.lifetime import page_of
 from tracking.admin.once import moment_of, my_tenants
@@ -102,7 +101,7 @@ class TransactionLists(ReadOnlyAdmin):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(EvidenceDownloads, TransactionLists):
+class TransactionAdmin(EvidenceDownloads, TransactionLists, OwnPageAdmin):
     list_display: ClassVar[tuple[str, ...]] = (
         "object_cell",
         "status_cell",
@@ -114,22 +113,15 @@ class TransactionAdmin(EvidenceDownloads, TransactionLists):
         "seal_cell",
     )
     list_display_links = ("object_cell",)
+    page_template = "tracking/lifetime.html"
 
     @admin.display(description="cost, retries")
     def cost_cell(self, row: Transaction) -> SafeString:
         retries = f"{row.retries:,} {'retry' if row.retries == 1 else 'retries'}"
         return show.two_lines(show.costs(row.costs), retries if row.retries else "")
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def page_context(self, request: HttpRequest, object_id: str) -> dict[str, Any] | None:
         """The lifetime, read from the journal: also of what lists do not show yet."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         tenant, transaction = key_of(object_id)
         page = (
             page_of(
@@ -144,10 +136,8 @@ class TransactionAdmin(EvidenceDownloads, TransactionLists):
             else None
         )
         if page is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
+            return None
+        return {
             "title": page.object_id,
             "page": page,
             "several_tenants": len(my_tenants(request)) > 1,
@@ -155,10 +145,7 @@ class TransactionAdmin(EvidenceDownloads, TransactionLists):
             "evidence_url": reverse(f"admin:{evidence.ONE}", args=(object_id,))
             if request.user.has_perm(EXPORT)
             else "",
-            **(extra_context or {}),
         }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "tracking/lifetime.html", context)
 
 
 @admin.register(TransactionProgress)

@@ -9,12 +9,11 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from tracking.admin import display as show
-from tracking.admin.base import ReadOnlyAdmin
+from tracking.admin.base import OwnPageAdmin
 from tracking.admin.once import my_tenants
 from tracking.models import VerificationRun
 from tracking.verification import runs
@@ -36,7 +35,7 @@ class FindingLine:
 
 
 @admin.register(VerificationRun)
-class VerificationAdmin(ReadOnlyAdmin):
+class VerificationAdmin(OwnPageAdmin):
     """One log for all tenants: a run is shown to everybody who may look, a finding that names a
     record only to who may see its tenant."""
 
@@ -46,6 +45,7 @@ class VerificationAdmin(ReadOnlyAdmin):
     list_display = ("started_cell", "outcome_cell", "scope_cell", "records_cell", "took_cell")
     list_display_links = ("started_cell",)
     list_before_template = "tracking/_verification_head.html"
+    page_template = "tracking/verification.html"
     ordering = ("-started_at", "-key")
 
     def get_urls(self) -> list[URLPattern]:
@@ -83,27 +83,17 @@ class VerificationAdmin(ReadOnlyAdmin):
             messages.success(request, "The verification has started; its result will stand here.")
         return HttpResponseRedirect(reverse("admin:tracking_verificationrun_changelist"))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+    def page_context(self, request: HttpRequest, object_id: str) -> dict[str, Any] | None:
         run = self.get_object(request, unquote(object_id))
         if run is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return None
         mine = set(my_tenants(request))
         lines = [
             _line(each)
             for each in run.findings
             if each.get("tenant") is None or each["tenant"] in mine
         ]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
+        return {
             "title": f"Verification of {show.stamp(run.started_at)} UTC",
             "run": run,
             "label": _label(run),
@@ -114,10 +104,7 @@ class VerificationAdmin(ReadOnlyAdmin):
             "others": len(run.findings) - len(lines),
             "more": run.finding_count - len(run.findings),
             "kinds": [(kind, KINDS.get(kind, ""), count) for kind, count in run.kinds.items()],
-            **(extra_context or {}),
         }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "tracking/verification.html", context)
 
     @admin.display(description="started")
     def started_cell(self, row: VerificationRun) -> SafeString | str:

@@ -72,10 +72,12 @@ class Seals:
         query = {"size": {"$lte": newest.size}}
         for row in collection(ANCHOR).find(query).sort("size", -1).limit(_ANCHORS_READ):
             if all(row["target"] != known["target"] for known in seals.anchors):
-                seals.anchors.append(row)
                 stated = newest if row["size"] == newest.size else checkpoint_at(row["size"])
                 if stated is None or stated.root != bytes(row["root"]):
+                    if _may_be_lost(row["size"]):
+                        continue
                     raise LogBroken(f"The anchor of {row['size']} leaves is of another log.")
+                seals.anchors.append(row)
                 if row["size"] != newest.size:
                     sizes.setdefault(row["size"], "anchored")
         for size in sorted(sizes, reverse=True):
@@ -120,6 +122,14 @@ class Seals:
         except BadProof as error:
             raise altered(entry) from error
         return hashes
+
+
+def _may_be_lost(size: int) -> bool:
+    """Whether the database was put back to a state before this size: what was anchored then may
+    be told of still, by a collection that was not put back."""
+    pins = keyring.pins()
+    kept = [pins.kept(log.origin) for log in pins.logs]
+    return any(each is not None and size > each for each in kept)
 
 
 def _older(size: int, newest: SignedCheckpoint, why: str) -> Older:

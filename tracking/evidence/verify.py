@@ -26,21 +26,20 @@ def keys_of(listed, use, size=0):  # by name and id, those that sign for a log o
             for each in listed[use] for name, _, key in [each["key"].split("+", 2)] if not size
             or (each["since"] <= size and (each["until"] is None or size <= each["until"]))}
 def opened(note, keys):  # C2SP signed-note: its lines, once one of the keys has signed it
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as Key
     (text, _, signatures), signed = note.rpartition("\n\n"), set()
-    for dash, name, signature in (line.split(" ") for line in signatures[:-1].split("\n")):
-        if (key := (name, decoded(signature)[:4])) in keys:
+    for dash, name, made in (line.split(" ") for line in signatures[:-1].split("\n")):
+        if (key := (name, decoded(made)[:4])) in keys:
             need(dash == "—" and key not in signed and not signed.add(key), "signed twice")
-            public = Ed25519PublicKey.from_public_bytes(keys[key][1:])
-            public.verify(decoded(signature)[4:], f"{text}\n".encode())
+            Key.from_public_bytes(keys[key][1:]).verify(decoded(made)[4:], f"{text}\n".encode())
     need(signed and signatures[-1] == "\n", "none of the known keys has signed")
     return text.split("\n")
-def checkpoint(note, listed):  # C2SP tlog-checkpoint, by the last key listed for log and size
-    name, size = note.split("\n")[:2]
-    log = [each for each in listed.get("logs", [listed]) if each.get("since", 0) <= int(size)][-1]
+def checkpoint(note, listed, lost=False):  # C2SP tlog-checkpoint, by the last key for log and size
+    name, size = note.split("\n")[:2]  # no size: of leaves that were lost, if those may be
+    logs = [x["origin"] for x in listed.get("logs", [listed]) if x.get("since", 0) <= int(size)]
     keys = [each for each in keys_of(listed, "log", int(size)).items() if each[0][0] == name]
-    need(name == log["origin"] and size == str(int(size)), "a checkpoint is of another log")
-    return int(size), decoded(opened(note, dict(keys[-1:]))[2])
+    need(name in logs[-1:] + lost * logs and size == str(int(size)), "a checkpoint of another log")
+    return int(size) if name == logs[-1] else None, decoded(opened(note, dict(keys[-1:]))[2])
 def check_record(line, proof, origin, keys, size, root):
     shape = r'{"record":({.*?})(?:,"salt":"([0-9a-f]+)","part":({.*}))?}'
     header, salt, part = re.fullmatch(shape, line).groups()  # canonical, as hashed: RFC 8785
@@ -73,9 +72,10 @@ def check(files, listed, outside):  # yields what is to be said of each record
         size, root = (size, root) if known else (old, old_root)
         need(roots(old - 1, size, old_root, hashes_of(each), True) == (old_root, root), "rewritten")
         known[old] = old_root
-    parts = (outside or "").strip("\n").split("\n\n")  # of one note, or of a file of them
-    mine = dict(checkpoint("\n\n".join(n) + "\n", listed) for n in zip(parts[::2], parts[1::2]))
+    part = (outside or "").strip("\n").split("\n\n")  # of one note, or of a file of them
+    mine = dict(checkpoint("\n\n".join(n) + "\n", listed, True) for n in zip(part[::2], part[1::2]))
     need(mine or outside is None, "your checkpoint is no signed note")
+    need(mine.pop(None, mine) is mine or mine, "yours was lost with the database", OSError)
     need(all(known.get(at, mine[at]) == mine[at] for at in mine), "yours is of another history")
     need(not mine or {*mine} & {*known}, f"ask for one with checkpoint={max([0, *mine])}", OSError)
     for folder, count in json.loads(files["package.json"])["records"].items():

@@ -51,12 +51,6 @@ def checkpoints_before(size: int | None, limit: int) -> list[SignedCheckpoint]:
     return [_of(row) for row in collection(CHECKPOINT).find(wanted).sort("_id", -1).limit(limit)]
 
 
-def first_covering(index: int) -> SignedCheckpoint | None:
-    """The oldest checkpoint that covers leaf `index`: when its record was sealed."""
-    row = collection(CHECKPOINT).find_one({"_id": {"$gt": index}}, sort=[("_id", 1)])
-    return _of(row) if row else None
-
-
 def prove_inclusion(batch: str, place: int, size: int | None = None) -> Inclusion | None:
     """The proof for the record at `place` of `batch` in the latest checkpoint, or that of `size`.
 

@@ -41,17 +41,39 @@ class Keys:
         was put back to a state before it, and under which name the log went on from there.
         """
         checkpoint = self.pins.open_checkpoint(note)
-        kept = self.pins.kept(checkpoint.origin)
-        return checkpoint, kept is None or checkpoint.size <= kept
+        if not self._lists(checkpoint.origin):
+            raise BadNote(f"The checkpoint is of another log, {checkpoint.origin}.")
+        return checkpoint, self.leads_here(checkpoint.origin, checkpoint.size)
+
+    def leads_here(self, origin: str, size: int) -> bool:
+        """Whether the log as it is today goes on from `size` leaves of `origin`: it does unless
+        the list says that they were lost with the database."""
+        kept = self.pins.kept(origin) if self._lists(origin) else None
+        return kept is None or size <= kept
+
+    def _lists(self, origin: str) -> bool:
+        return any(log.origin == origin for log in self.pins.logs)
 
     def successors(self) -> Iterator[Log]:
-        """The logs that follow another; CannotCheck where one of them has not signed how."""
+        """The logs that follow another; CannotCheck where one has not signed how, or the last
+        checkpoint of the one before is not the one that it names."""
         for log in self.pins.logs[1:]:
             try:
                 self.pins.check_statement(log)
+                self._check_last(log)
             except BadNote as error:
                 raise CannotCheck(f"The list of keys cannot be trusted. {error}") from error
             yield log
+
+    def _check_last(self, log: Log) -> None:
+        """The statement names the last checkpoint of the log before; its note stands beside it."""
+        told = log.succession
+        if told is None or told.last_note is None:
+            return
+        named = [each.key for each in self.pins.log_keys if each.key.name == told.last_origin]
+        text, _signed = open_note(told.last_note, named)
+        if text != Checkpoint(told.last_origin, told.last_size, told.last_root).text():
+            raise BadNote(f"The last checkpoint of {told.last_origin} is not the one listed.")
 
 
 def installed_keys() -> Keys:

@@ -69,11 +69,12 @@ def outside_in(text: str, name: str, keys: Keys, report: Report) -> list[Outside
 
 
 def begun_with(keys: Keys) -> list[Outside]:
-    """What each log that follows another began with, as the list of keys has it."""
+    """What each log that follows another began with, as the list of keys has it; but not where
+    the database was put back to a state before that, a second time."""
     found = []
     for log in keys.successors():
         told = log.succession
-        if told is not None:
+        if told is not None and keys.leads_here(log.origin, told.base_size):
             found.append(Outside(told.base_size, told.base_root, f"the beginning of {log.origin}"))
     return found
 
@@ -110,7 +111,9 @@ def signed_here() -> list[Outside]:
     path = keyring.directory() / "high-water.json"
     try:
         known = json.loads(path.read_text(encoding="ascii"))
-        if known.get("origin", keyring.origin()) != keyring.origin():
+        listed = keyring.pins()
+        # Without a name it is of the time when there was only one.
+        if known.get("origin", listed.logs[0].origin) != listed.origin:
             return []  # of the log before; `begun_with` says how this one began
         return [Outside(int(known["size"]), bytes.fromhex(known["root"]), path.name)]
     except FileNotFoundError:

@@ -44,7 +44,7 @@ from tracking.verification.outside import (
 from tracking.verification.pending import Pending, check_queue, read_queue
 from tracking.verification.report import FULL, SINCE, CannotCheck, Report
 from tracking.verification.segments import LogReader, head_size, newest_checkpoint
-from tracking.verification.state import Saved, State
+from tracking.verification.state import Saved, State, is_of_today
 
 Progress = Callable[[str, int, int], None]
 SAMPLE: Final = 10_000
@@ -83,6 +83,12 @@ def verify(
     names = {*(path.name for path in files), *(name for name, _text in kept)}
     report.outside = sorted(names.union(each.source for each in outside))
     saved = state.load() if state and resume and since is None else None
+    if saved is not None and not is_of_today(keys, saved.origin, saved.size):
+        saved = None
+        report.notes.append(
+            "What the interrupted run had read was lost with the database, so everything was"
+            " checked."
+        )
     if saved is not None:
         known.append(Outside(saved.size, saved.root, "the interrupted run"))
     if since is not None:
@@ -104,7 +110,7 @@ def verify(
     check_outside(known, log.size, reader.roots, report.findings)
     check_queue(entries, log, report.findings)
     if since is None:
-        _whole_journal(report, log, state, saved, processes, progress)
+        _whole_journal(report, log, keys, state, saved, processes, progress)
     else:
         _new_records(report, log, since.size, sample, progress)
     report.ended_at = clock.now()
@@ -114,6 +120,7 @@ def verify(
 def _whole_journal(
     report: Report,
     log: Log,
+    keys: Keys,
     state: State | None,
     saved: Saved | None,
     processes: int,
@@ -127,6 +134,7 @@ def _whole_journal(
         saved.size, saved.root = log.size, log.root
         resumed = True
         report.notes.append(f"Gone on with after {saved.out.records} records.")
+    saved.origin = keys.pins.log_at(log.size).origin
     claims = state.claims(len(log), keep=resumed) if state else _no_claims(len(log))
     todo = [number for number in range(len(saved.ranges)) if number not in saved.done]
     if state:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tracking.verification.journal import Range, Scanned, Stray
+from tracking.verification.keys import Keys
 from tracking.verification.outside import Outside
 from tracking.verification.report import Finding, Findings
 
@@ -18,13 +19,17 @@ _VERSION: Final = 1
 
 @dataclass(slots=True)
 class Saved:
-    """Of an interrupted run: its ranges, which of them are done, and what came of those."""
+    """Of an interrupted run: its ranges, which of them are done, and what came of those.
+
+    `origin`: the name that the log had at that size; None where nobody wrote it down.
+    """
 
     size: int
     root: bytes
     ranges: list[Range]
     done: set[int] = field(default_factory=set)
     out: Scanned = field(default_factory=Scanned)
+    origin: str | None = None
 
     def take(self, number: int, scanned: Scanned) -> None:
         self.done.add(number)
@@ -61,6 +66,7 @@ class State:
                 [(_edge(low), _edge(high)) for low, high in known["ranges"]],
                 set(known["done"]),
                 Scanned(known["records"], known["later"], findings, strays),
+                known.get("origin"),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -74,6 +80,7 @@ class State:
                 "version": _VERSION,
                 "size": saved.size,
                 "root": saved.root.hex(),
+                "origin": saved.origin,
                 "ranges": saved.ranges,
                 "done": sorted(saved.done),
                 "records": saved.out.records,
@@ -110,15 +117,18 @@ class State:
 
     # --- the last clean run ---------------------------------------------------------------
 
-    def last_clean(self) -> Outside | None:
+    def last_clean(self, keys: Keys) -> Outside | None:
+        """None as well where what it saw was lost with the database, by the list of keys."""
         try:
             known = json.loads((self.directory / "clean.json").read_text(encoding="utf-8"))
-            return Outside(int(known["size"]), bytes.fromhex(known["root"]), "the last clean run")
-        except (OSError, ValueError, KeyError, TypeError):
+            seen = Outside(int(known["size"]), bytes.fromhex(known["root"]), "the last clean run")
+            return seen if is_of_today(keys, known.get("origin"), seen.size) else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def remember_clean(self, size: int, root: bytes) -> None:
-        self._write("clean.json", {"size": size, "root": root.hex()})
+    def remember_clean(self, size: int, root: bytes, keys: Keys) -> None:
+        origin = keys.pins.log_at(size).origin
+        self._write("clean.json", {"size": size, "root": root.hex(), "origin": origin})
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         path = self.directory / name
@@ -128,6 +138,11 @@ class State:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+
+
+def is_of_today(keys: Keys, origin: str | None, size: int) -> bool:
+    """Whether what a run saw is still part of the log; without a name it was the first log."""
+    return keys.leads_here(origin or keys.pins.logs[0].origin, size)
 
 
 def _edge(listed: list[Any] | None) -> tuple[str, int | None] | None:

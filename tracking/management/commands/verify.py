@@ -156,7 +156,7 @@ class Command(BaseCommand):
                     raise CannotCheck("A single transaction is not checked against --checkpoint.")
                 return verify_transaction(tenant, transaction, now=now, keys=keys, progress=show)
             state = State(runs.directory())
-            since = state.last_clean() if report.scope == SINCE else None
+            since = state.last_clean(keys) if report.scope == SINCE else None
             found = verify(
                 now=now,
                 keys=keys,
@@ -176,7 +176,7 @@ class Command(BaseCommand):
             if options["derived"]:
                 _check_derived(found, show)
             if found.clean:
-                state.remember_clean(found.size, found.root)
+                state.remember_clean(found.size, found.root, keys)
             return found
 
     def _keep(self, report: Report, who: str) -> None:
