@@ -15,6 +15,7 @@ from django.urls import reverse_lazy
 from django.utils.module_loading import import_string
 
 from tracking import vocabulary as v
+from tracking.access.origin import Network, networks_of
 from tracking.mongo.addresses import address_of, role_of
 from tracking.mongo.connection import settings_entry
 
@@ -44,6 +45,13 @@ def env_int(name: str, default: int, *, least: int, most: int) -> int:
 def env_list(name: str, default: list[str]) -> list[str]:
     text = os.environ.get(name, "").strip()
     return [item.strip() for item in text.split(",") if item.strip()] if text else default
+
+
+def env_networks(name: str) -> list[Network]:
+    try:
+        return networks_of(env_list(name, []))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from None
 
 
 def env_url(name: str) -> str:
@@ -153,6 +161,8 @@ DEBUG = env_flag("DFT_DEBUG", False)
 SECRET_KEY = secret_key(DFT_DATA_DIR)
 ALLOWED_HOSTS = env_list("DFT_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env_list("DFT_TRUSTED_ORIGINS", [])
+# Whose word is taken for whom they ask for (X-Forwarded-For).
+DFT_TRUSTED_PROXIES = env_networks("DFT_TRUSTED_PROXIES")
 DFT_HTTPS = env_flag("DFT_HTTPS", DFT_PUBLIC_URL.startswith("https://"))
 SECURE_SSL_REDIRECT = DFT_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if DFT_HTTPS else None

@@ -11,6 +11,7 @@ from django.urls import reverse
 from tests.admin.world import make_people, signed_in
 from tracking import clock
 from tracking.access.keys import authenticate, create_key
+from tracking.access.origin import address_of
 from tracking.errors import Unauthorized
 from tracking.models import ApiKey
 
@@ -73,7 +74,7 @@ def test_a_rate_is_a_number_or_nothing() -> None:
     assert ApiKey.objects.get().records_per_second == 25
 
 
-def test_only_name_and_rate_can_be_changed() -> None:
+def test_only_name_networks_and_rate_can_be_changed() -> None:
     key, text = create_key(tenant="acme", name="shop", scopes=["ingest"])
     url = reverse("admin:tracking_apikey_change", args=[key.pk])
     body = {"name": "new", "scopes": ["export"], "tenant": "globex", "secret_hash": "0" * 64}
@@ -117,3 +118,55 @@ def test_who_may_only_look_cannot_revoke() -> None:
     url = reverse("admin:tracking_apikey_revoke", args=[key.pk])
     assert signed_in("auditor").post(url).status_code == 403
     assert ApiKey.objects.get().revoked_at is None
+
+
+def test_networks_are_lines() -> None:
+    assert add(networks="10.0.0.0/8\n10.0.0.0/33").status_code == 200
+    assert "no network" in add(networks="203.0.113.5/24").content.decode()
+    assert not ApiKey.objects.exists()
+    add(networks=" 10.0.0.0/8 \r\n\r\n2001:db8::1\n")
+    key = ApiKey.objects.get()
+    assert key.networks == ["10.0.0.0/8", "2001:db8::1/128"]
+    client = signed_in("administrator")
+    url = reverse("admin:tracking_apikey_change", args=[key.pk])
+    assert "10.0.0.0/8\n2001:db8::1/128" in client.get(url).content.decode()
+    for text, kept in (("192.0.2.1", ["192.0.2.1/32"]), ("", [])):
+        assert client.post(url, {"name": "shop", "networks": text}).status_code == 302
+        assert ApiKey.objects.get().networks == kept
+    assert "no network" in client.post(url, {"name": "shop", "networks": "x"}).content.decode()
+    assert "10.0.0.0/8" not in signed_in("auditor").get(url).content.decode()
+
+
+def test_rotating_shows_the_new_key_once() -> None:
+    key, text = create_key(tenant="acme", name="shop", scopes=["ingest"], networks=["10.0.0.0/8"])
+    client = signed_in("administrator")
+    change = reverse("admin:tracking_apikey_change", args=[key.pk])
+    url = reverse("admin:tracking_apikey_rotate", args=[key.pk])
+    assert url in client.get(change).content.decode()
+    assert 'value="7"' in client.get(url).content.decode()
+    for days in ("", "-1", "91", "x"):
+        assert client.post(url, {"days": days}).status_code == 200
+    assert ApiKey.objects.count() == 1
+    answer = client.post(url, {"days": "3"})
+    found = re.search(r"dft_[a-z0-9]+_[A-Za-z0-9_-]{43}", answer.content.decode())
+    assert found is not None
+    assert "no-store" in answer["Cache-Control"]
+    fresh, here = found.group(0), address_of("10.1.1.1", "", [])
+    assert {authenticate(each, clock.now(), here).tenant for each in (text, fresh)} == {"acme"}
+    html = client.get(change).content.decode()
+    assert url not in html
+    assert fresh.split("_")[1] in html
+    assert fresh.split("_")[2] not in html
+    listed = client.get(reverse("admin:tracking_apikey_changelist")).content.decode()
+    assert "replaced" in listed
+    assert client.post(url, {"days": "3"}).status_code == 302
+    assert ApiKey.objects.count() == 2
+
+
+def test_who_may_only_look_and_other_tenants_cannot_rotate() -> None:
+    key, _text = create_key(tenant="acme", name="shop", scopes=["ingest"])
+    theirs, _text = create_key(tenant="globex", name="theirs", scopes=["ingest"])
+    for person, pk in (("auditor", key.pk), ("support", key.pk), ("administrator", theirs.pk)):
+        url = reverse("admin:tracking_apikey_rotate", args=[pk])
+        assert signed_in(person).post(url, {"days": "3"}).status_code in (302, 403)
+    assert ApiKey.objects.count() == 2

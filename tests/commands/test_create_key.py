@@ -100,3 +100,34 @@ def test_every_scope_can_be_given(scope: str) -> None:
     make_tenant()
     text = create("--tenant", "acme", "--name", "x", "--scope", scope).strip()
     assert list(authenticate(text, clock.now()).scopes) == [scope]
+
+
+def test_a_key_for_some_networks() -> None:
+    make_tenant()
+    options = ["--tenant", "acme", "--name", "x", "--scope", "read", "--network", "10.0.0.0/8"]
+    create(*options, "--network", "192.0.2.1")
+    assert ApiKey.objects.get().networks == ["10.0.0.0/8", "192.0.2.1/32"]
+    with pytest.raises(CommandError, match=r"'10\.0\.0\.1/8' is no network"):
+        create(*options, "--network", "10.0.0.1/8")
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_rotated_key_is_printed_once_and_the_old_one_ends() -> None:
+    make_tenant()
+    old = create("--tenant", "acme", "--name", "x", "--scope", "read").strip()
+    out = io.StringIO()
+    call_command("rotate_key", old.split("_")[1], "--overlap-days", "3", stdout=out)
+    assert re.fullmatch(r"dft_[a-z0-9]+_[A-Za-z0-9_-]{43}\n", out.getvalue())
+    now = clock.now()
+    assert authenticate(out.getvalue().strip(), now).tenant == "acme"
+    assert authenticate(old, now + timedelta(days=2)).tenant == "acme"
+    with pytest.raises(Unauthorized):
+        authenticate(old, now + timedelta(days=3, minutes=1))
+    for arguments in (
+        ["nothing"],
+        [old.split("_")[1]],
+        [old.split("_")[1], "--overlap-days", "91"],
+    ):
+        with pytest.raises(CommandError):
+            call_command("rotate_key", *arguments)
+    assert ApiKey.objects.count() == 2

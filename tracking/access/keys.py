@@ -7,6 +7,7 @@ nobody can guess through 2^256 secrets, so there is no weak password to slow dow
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import re
@@ -18,12 +19,19 @@ from typing import Final
 
 from tracking import clock
 from tracking import vocabulary as v
-from tracking.errors import Unauthorized
+from tracking.access.origin import Address, Network, is_within, networks_of
+from tracking.errors import DatabaseUnavailable, Forbidden, Unauthorized
 from tracking.models import ApiKey, Tenant
+from tracking.mongo.connection import available
 
 # How long a revoked key may still open a door: each process looks a key up this often.
 CACHED_FOR: Final = timedelta(seconds=4)
 _CACHED_MOST: Final = 1_000
+# "Last used" is for finding keys that nobody uses: a minute is exact enough, and costs nothing.
+_USED_EVERY: Final = timedelta(minutes=1)
+OVERLAP_DAYS: Final = 7
+OVERLAP_DAYS_MAX: Final = 90
+_REPLACED: Final = "The key has been replaced already."
 
 _PREFIX_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without those taken for others
 _PREFIX_LENGTH: Final = 10
@@ -52,9 +60,11 @@ class _Known:
     expires_at: datetime | None
     revoked_at: datetime | None
     records_per_second: int | None
+    networks: tuple[Network, ...]
 
 
 _cache: dict[str, _Known] = {}
+_used: dict[str, datetime] = {}
 
 
 def create_key(
@@ -64,10 +74,12 @@ def create_key(
     scopes: Iterable[str],
     expires_at: datetime | None = None,
     records_per_second: int | None = None,
+    networks: Iterable[str] = (),
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its text, which nobody can read again afterwards.
 
-    Raises ValueError with a sentence for an unknown tenant or scope, or an unusable name or time.
+    `networks`: from where it may be used; none: from everywhere. Raises ValueError with a sentence
+    for an unknown tenant or scope, or an unusable name, time or network.
     """
     wanted = list(dict.fromkeys(scopes))
     unknown = [scope for scope in wanted if scope not in v.SCOPES]
@@ -91,8 +103,44 @@ def create_key(
         scopes=wanted,
         expires_at=clock.cut(expires_at) if expires_at else None,
         records_per_second=records_per_second,
+        networks=[str(network) for network in networks_of(networks)],
     )
     return key, f"dft_{prefix}_{secret}"
+
+
+def rotate(prefix: str, *, overlap: timedelta, moment: datetime) -> tuple[ApiKey, str]:
+    """A new key in place of an old one, which goes on to open the door for the `overlap`.
+
+    Tenant, name, scopes, networks and rate are the same; it lives as long as the old one was
+    meant to. Raises ValueError where the old one is not in use any more or was replaced before.
+    """
+    if not timedelta(0) <= overlap <= timedelta(days=OVERLAP_DAYS_MAX):
+        raise ValueError(f"The overlap is 0 to {OVERLAP_DAYS_MAX} days.")
+    old = ApiKey.objects.filter(pk=prefix).first()
+    if old is None:
+        raise ValueError(f"There is no key {prefix!r}.")
+    if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= moment):
+        raise ValueError("The key opens no door any more; make a new one.")
+    if old.replaced_by:
+        raise ValueError(_REPLACED)
+    life = old.expires_at - old.created_at if old.expires_at else None
+    new, text = create_key(
+        tenant=old.tenant_id,
+        name=old.name,
+        scopes=old.scopes,
+        expires_at=moment + life if life else None,
+        records_per_second=old.records_per_second,
+        networks=old.networks or (),
+    )
+    last = moment + overlap
+    until = min(last, old.expires_at) if old.expires_at else last
+    # Of two who rotate it at once, one does.
+    mine = ApiKey.objects.filter(pk=prefix, replaced_by="", revoked_at=None)
+    if not mine.update(replaced_by=new.pk, expires_at=clock.cut(until)):
+        revoke(new.pk)
+        raise ValueError(_REPLACED)
+    _cache.pop(prefix, None)
+    return new, text
 
 
 def revoke(prefix: str) -> bool:
@@ -105,8 +153,11 @@ def revoke(prefix: str) -> bool:
     return bool(revoked)
 
 
-def authenticate(text: str, moment: datetime) -> KeyHolder:
-    """The holder of the key `text` at `moment`; raises Unauthorized with a code and a sentence."""
+def authenticate(text: str, moment: datetime, address: Address | None = None) -> KeyHolder:
+    """The holder of the key `text` at `moment`; raises Unauthorized with a code and a sentence.
+
+    `address`: from where it is used; Forbidden where the key's networks do not have it.
+    """
     shape = _SHAPE.fullmatch(text)
     if shape is None:
         raise Unauthorized("key_malformed", "The key does not read dft_<prefix>_<secret>.")
@@ -120,6 +171,9 @@ def authenticate(text: str, moment: datetime) -> KeyHolder:
         raise Unauthorized("key_revoked", "The key has been revoked.")
     if known.expires_at is not None and known.expires_at <= moment:
         raise Unauthorized("key_expired", "The key has expired.")
+    if known.networks and not is_within(address, known.networks):
+        raise Forbidden("wrong_network", f"The key may not be used from {address or 'here'}.")
+    _tell_used(prefix, moment)
     return KeyHolder(known.tenant, prefix, known.scopes, known.records_per_second)
 
 
@@ -131,6 +185,19 @@ def looks_like_a_key(text: str) -> bool:
 def forget_known_keys() -> None:
     """Read every key from the database again at its next use."""
     _cache.clear()
+    _used.clear()
+
+
+def _tell_used(prefix: str, moment: datetime) -> None:
+    """Write down that the key is used, once a minute; a service never fails for that."""
+    last = _used.get(prefix)
+    if last is not None and timedelta(0) <= moment - last < _USED_EVERY:
+        return
+    if len(_used) >= _CACHED_MOST:
+        _used.clear()
+    _used[prefix] = moment
+    with contextlib.suppress(DatabaseUnavailable), available():
+        ApiKey.objects.filter(pk=prefix).update(last_used_at=moment)
 
 
 def _known(prefix: str, moment: datetime) -> _Known | None:
@@ -153,6 +220,7 @@ def _known(prefix: str, moment: datetime) -> _Known | None:
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
         records_per_second=key.records_per_second,
+        networks=tuple(networks_of(key.networks or ())),
     )
     return known
 

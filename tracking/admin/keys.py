@@ -2,30 +2,76 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Field, Model
 from django.forms.models import ModelChoiceField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_variables
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextareaWidget,
+)
 
+from tracking import clock
 from tracking import vocabulary as v
-from tracking.access.keys import create_key, revoke
+from tracking.access.keys import OVERLAP_DAYS, OVERLAP_DAYS_MAX, create_key, revoke, rotate
+from tracking.access.origin import networks_of
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin.base import ManagedAdmin
 from tracking.models import ApiKey, Tenant
 
 
+class NetworksField(forms.CharField):
+    """Networks, one to a line, as the list in which they are kept."""
+
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            max_length=2_000,
+            help_text="From where it may be used: 203.0.113.0/24 or one address, a line each;"
+            " empty: from everywhere.",
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        try:
+            return [
+                str(network) for network in networks_of((super().to_python(value) or "").split())
+            ]
+        except ValueError as error:
+            raise forms.ValidationError(f"{error}") from None
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+
+class ChangeForm(forms.ModelForm):
+    networks = NetworksField()
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "networks", "records_per_second")
+
+
 class KeyForm(forms.ModelForm):
+    networks = NetworksField()
     scopes = forms.MultipleChoiceField(
         choices=[(scope, scope) for scope in v.SCOPES],
         initial=[v.SCOPE_INGEST],
@@ -35,37 +81,44 @@ class KeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ("name", "tenant", "scopes", "expires_at", "records_per_second")
+        fields = ("name", "tenant", "scopes", "expires_at", "networks", "records_per_second")
+
+
+class RotateForm(forms.Form):
+    days = forms.IntegerField(
+        min_value=0,
+        max_value=OVERLAP_DAYS_MAX,
+        initial=OVERLAP_DAYS,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ManagedAdmin):
     by_tenant = False
-    list_display = ("name_cell", "state_cell", "tenant", "scopes_cell", "created_cell")
+    list_display = ("name_cell", "state_cell", "tenant", "scopes_cell", "used_cell", "created_cell")
     list_display_links = ("name_cell",)
     list_select_related = ("tenant",)
     ordering = ("-created_at", "-pk")
-    actions_detail: ClassVar[list[str]] = ["revoke"]
+    actions_detail: ClassVar[list[str]] = ["rotate", "revoke"]
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type:
-        if obj is None:
-            kwargs["form"] = KeyForm
+        kwargs["form"] = KeyForm if obj is None else ChangeForm
         return super().get_form(request, obj, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         if obj is None:
             return KeyForm.Meta.fields
         return (
-            *("name", "records_per_second", "prefix", "tenant", "scopes_cell"),
-            *("created_at", "expires_at", "revoked_at"),
+            *("name", "networks", "records_per_second", "prefix", "tenant", "scopes_cell"),
+            *("created_at", "last_used_at", "expires_at", "revoked_at", "replaced_cell"),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        changeable = ("name", "records_per_second")
         return (
             ()
             if obj is None
-            else [field for field in self.get_fields(request, obj) if field not in changeable]
+            else [f for f in self.get_fields(request, obj) if f not in ChangeForm.Meta.fields]
         )
 
     def formfield_for_foreignkey(
@@ -83,7 +136,7 @@ class ApiKeyAdmin(ManagedAdmin):
     ) -> None:
         if change:
             visible_to(request.user, ApiKey).filter(pk=obj.pk).update(
-                name=obj.name, records_per_second=obj.records_per_second
+                name=obj.name, networks=obj.networks, records_per_second=obj.records_per_second
             )
             return
         made, text = create_key(
@@ -92,6 +145,7 @@ class ApiKeyAdmin(ManagedAdmin):
             scopes=form.cleaned_data["scopes"],
             expires_at=obj.expires_at,
             records_per_second=obj.records_per_second,
+            networks=form.cleaned_data["networks"],
         )
         obj.prefix, obj.secret_hash, obj.created_at = made.prefix, made.secret_hash, made.created_at
         request.dft_new_key = text
@@ -99,17 +153,61 @@ class ApiKeyAdmin(ManagedAdmin):
     def response_add(
         self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
     ) -> HttpResponse:
+        return self._shown_once(request, obj, request.dft_new_key)
+
+    def _shown_once(
+        self, request: HttpRequest, obj: ApiKey, text: str, old: ApiKey | None = None
+    ) -> HttpResponse:
         """The only page that ever shows the key; it is kept nowhere on the way."""
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "New API key",
             "key": obj,
-            "text": request.dft_new_key,
+            "text": text,
+            "old": old,
             "url": request.build_absolute_uri("/api/v1/blocks"),
             "list_url": reverse("admin:tracking_apikey_changelist"),
         }
         return TemplateResponse(request, "tracking/key_created.html", context)
+
+    @action(
+        description="Rotate",
+        url_path="rotate",
+        icon="autorenew",
+        permissions=["tracking.change_apikey"],
+    )
+    @method_decorator(sensitive_variables("text"))
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """A new key in its place; a POST makes it, and shows it once."""
+        key = self.get_object(request, object_id)
+        if key is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_change_permission(request, key):
+            raise PermissionDenied
+        back = reverse("admin:tracking_apikey_change", args=(key.pk,))
+        form = RotateForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            overlap = timedelta(days=form.cleaned_data["days"])
+            try:
+                new, text = rotate(key.pk, overlap=overlap, moment=clock.now())
+            except ValueError as error:
+                self.message_user(request, f"{error}", messages.ERROR)
+                return HttpResponseRedirect(back)
+            self.log_change(request, key, f"Replaced by dft_{new.prefix}_….")
+            self.log_addition(request, new, f"In place of dft_{key.prefix}_….")
+            key.refresh_from_db()
+            return self._shown_once(request, new, text, old=key)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Rotate API key",
+            "key": key,
+            "form": form,
+            "most": OVERLAP_DAYS_MAX,
+            "back": back,
+        }
+        return TemplateResponse(request, "tracking/key_rotate.html", context)
 
     @action(
         description="Revoke",
@@ -149,11 +247,24 @@ class ApiKeyAdmin(ManagedAdmin):
             return show.label(v.SKIPPED, "revoked")
         if row.expires_at and row.expires_at <= row.seen_at:
             return show.label(v.SKIPPED, "expired")
+        if row.replaced_by:
+            return show.label(v.QUEUED, "replaced")
         return show.label(v.DONE, "active")
 
     @admin.display(description="scopes")
     def scopes_cell(self, row: ApiKey) -> str:
         return ", ".join(row.scopes)
+
+    @admin.display(description="last used")
+    def used_cell(self, row: ApiKey) -> SafeString | str:
+        return show.when(row.last_used_at, row.seen_at) if row.last_used_at else "never"
+
+    @admin.display(description="replaced by")
+    def replaced_cell(self, row: ApiKey) -> SafeString | str:
+        if not row.replaced_by:
+            return "-"
+        url = reverse("admin:tracking_apikey_change", args=(row.replaced_by,))
+        return format_html('<a href="{}">dft_{}_…</a>', url, row.replaced_by)
 
     @admin.display(description="made")
     def created_cell(self, row: ApiKey) -> SafeString | str:
@@ -162,4 +273,9 @@ class ApiKeyAdmin(ManagedAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         offered = super().get_actions_detail(request, object_id)
         key = self.get_object(request, str(object_id))
-        return offered if key is not None and key.revoked_at is None else []
+        if key is None or key.revoked_at is not None:
+            return []
+        # Expired or replaced, there is nothing to rotate.
+        if key.replaced_by or (key.expires_at and key.expires_at <= clock.now()):
+            return [each for each in offered if not each.action_name.endswith("rotate")]
+        return offered

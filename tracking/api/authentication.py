@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from tracking import clock
 from tracking.access.keys import KeyHolder, authenticate, looks_like_a_key
+from tracking.access.origin import Address, address_of
 from tracking.api.rates import charge_reading
 from tracking.errors import BadRequest, Forbidden, Unauthorized
 from tracking.models import User
@@ -30,7 +32,14 @@ def key_holder(request: HttpRequest) -> KeyHolder | None:
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthorized("key_malformed", "Use the header `Authorization: Bearer dft_…`.")
-    return authenticate(text.strip(" "), clock.now())
+    return authenticate(text.strip(" "), clock.now(), address_of_request(request))
+
+
+def address_of_request(request: HttpRequest) -> Address | None:
+    """From where the request comes, by what the proxies of `DFT_TRUSTED_PROXIES` say."""
+    meta = request.META
+    peer, forwarded = meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
+    return address_of(peer, forwarded, settings.DFT_TRUSTED_PROXIES)
 
 
 def key_holder_with(request: HttpRequest, scope: str) -> KeyHolder:

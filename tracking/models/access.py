@@ -108,6 +108,9 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(default=clock.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    networks = models.JSONField(default=list, blank=True)
+    last_used_at = models.DateTimeField("last used", null=True, editable=False)
+    replaced_by = models.CharField(max_length=12, blank=True, default="", editable=False)
     records_per_second = models.PositiveIntegerField(
         null=True,
         blank=True,

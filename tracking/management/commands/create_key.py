@@ -32,6 +32,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--rate", type=int, help="records a second it may post; 0: no limit (default: as all)"
         )
+        parser.add_argument(
+            "--network",
+            action="append",
+            default=[],
+            help="from where it may be used, such as 203.0.113.0/24; may be repeated",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         tenant = options["tenant"]
@@ -47,6 +53,7 @@ class Command(BaseCommand):
                 scopes=sorted(set(options["scope"])),
                 expires_at=clock.now() + timedelta(days=days) if days else None,
                 records_per_second=options["rate"],
+                networks=options["network"],
             )
         except ValueError as error:
             raise CommandError(f"{error}") from None
