@@ -172,7 +172,9 @@ SECURE_HSTS_SECONDS = 31_536_000 if DFT_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = DFT_HTTPS
 SECURE_HSTS_PRELOAD = DFT_HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = DFT_HTTPS
-SESSION_COOKIE_AGE = 12 * 3600
+DFT_SESSION_HOURS = env_int("DFT_SESSION_HOURS", 12, least=1, most=720)
+DFT_SESSION_IDLE_MINUTES = env_int("DFT_SESSION_IDLE_MINUTES", 60, least=1, most=43_200)
+SESSION_COOKIE_AGE = DFT_SESSION_HOURS * 3600
 SESSION_COOKIE_NAME = "dft_session"
 CSRF_COOKIE_NAME = "dft_csrf"
 SECURE_REFERRER_POLICY = "same-origin"
@@ -218,6 +220,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tracking.api.sessions.LimitedSessions",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
