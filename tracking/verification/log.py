@@ -19,6 +19,8 @@ CHECKPOINT: Final = "log_checkpoint"
 SEAL_QUEUE: Final = "seal_queue"
 JOURNAL: Final = "journal"
 _AT_ONCE: Final = 100
+# One holds the leaves of thousands of records.
+_SEGMENTS_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,5 +127,6 @@ def moment_of_batch(batch: str) -> int | None:
 
 def documents(name: str) -> Iterator[bytes]:
     """All documents of a collection by their keys, as stored."""
-    for data in collection(name).find_raw_batches({}, sort=[("_id", 1)], batch_size=_AT_ONCE):
+    some = _SEGMENTS_AT_ONCE if name == SEGMENT else _AT_ONCE
+    for data in collection(name).find_raw_batches({}, sort=[("_id", 1)], batch_size=some):
         yield from split(data)
