@@ -45,6 +45,8 @@ MONGO = pytest.StashKey[EmbeddedMongo]()
 def pytest_configure(config: pytest.Config) -> None:
     # of the run's own, not that of an installation that happens to be here
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="dft-meters-")
+    # the processes that tests start would all compile our modules anew
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if GIVEN not in os.environ:
         directory = Path(tempfile.mkdtemp(prefix="dft-tests-", dir=in_memory()))
         mongo = EmbeddedMongo(directory, cache_gb=0.25, for_tests=True, parameters=PARAMETERS)
