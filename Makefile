@@ -9,7 +9,7 @@ run: .venv/run.stamp
 	@exec $(BIN)/python manage.py up
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -q -n 2 -m "not browser" $(TESTS)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not browser" $(TESTS)
 
 browser: .venv/dev.stamp
 	$(BIN)/python -m pytest -q -m browser $(TESTS)

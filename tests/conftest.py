@@ -6,6 +6,7 @@ of its own (pytest-django adds the worker's name). DFT_TEST_MONGODB_URI names an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -31,21 +32,43 @@ if os.environ.get("CI"):
     hypothesis.load_profile("ci")
 
 GIVEN = "DFT_TEST_MONGODB_URI"
+PARAMETERS = {
+    # Each test deletes what it wrote: kept for 5 minutes, the next ones would wade through it.
+    "minSnapshotHistoryWindowInSeconds": 1,
+    # What a killed process had open is held for this long, and half as long again; usually 60.
+    "transactionLifetimeLimitSeconds": 10,
+}
+# Four times what the whole run writes; many containers have 64 MB there.
+MEMORY_BYTES = 2 << 30
 MONGO = pytest.StashKey[EmbeddedMongo]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # of the run's own, not that of an installation that happens to be here
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="dft-meters-")
+    # the processes that tests start would all compile our modules anew
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if GIVEN not in os.environ:
-        directory = Path(tempfile.mkdtemp(prefix="dft-tests-"))
-        mongo = EmbeddedMongo(directory, cache_gb=0.25, for_tests=True)
+        directory = Path(tempfile.mkdtemp(prefix="dft-tests-", dir=in_memory()))
+        mongo = EmbeddedMongo(directory, cache_gb=0.25, for_tests=True, parameters=PARAMETERS)
         config.stash[MONGO] = mongo
         # a job that is cancelled cleans up like one that is interrupted
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         # workers started later inherit it, and take this server for given
         os.environ[GIVEN] = mongo.start()
     use_database(os.environ[GIVEN])
+
+
+def in_memory() -> str | None:
+    """A directory that no disk holds up, for a server whose data nobody needs afterwards.
+
+    Every write here waits for the journal. What survives a kill is tested on servers on disk.
+    """
+    shared = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a directory of our own in it
+    with contextlib.suppress(OSError):
+        if os.access(shared, os.W_OK) and shutil.disk_usage(shared).free >= MEMORY_BYTES:
+            return str(shared)
+    return None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -64,7 +65,7 @@ class EmbeddedMongo:
     Call `start()` from a thread that lives as long as mongod is needed: the kernel ends mongod with
     the thread that started it. Without `port`, the last one is used again, or any free one.
     `uris` has the address of each role of users.py. `for_tests`: one user for all of them, who may
-    make databases and users.
+    make databases and users. `parameters`: mongod's, beside ours.
     """
 
     def __init__(
@@ -74,11 +75,13 @@ class EmbeddedMongo:
         port: int | None = None,
         cache_gb: float = 0.5,
         for_tests: bool = False,
+        parameters: Mapping[str, object] | None = None,
     ) -> None:
         self.directory = Path(directory).resolve()
         self.port = port
         self.cache_gb = cache_gb
         self.for_tests = for_tests
+        self.parameters = {"diagnosticDataCollectionEnabled": "false", **(parameters or {})}
         self.process: subprocess.Popen[bytes] | None = None
         self.uris: dict[str, str] = {}
 
@@ -241,8 +244,9 @@ class EmbeddedMongo:
             *("--networkMessageCompressors", "snappy,zstd"),
             *("--wiredTigerCacheSizeGB", str(self.cache_gb)),
             *("--oplogSize", str(TEST_OPLOG_MB if self.for_tests else OPLOG_MB)),
-            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         ]
+        for name, setting in self.parameters.items():
+            arguments += ["--setParameter", f"{name}={setting}"]
         try:
             self.process = subprocess.Popen(  # noqa: S603 - no argument comes from outside
                 arguments,

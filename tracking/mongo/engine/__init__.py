@@ -3,24 +3,13 @@
 `ENGINE = "tracking.mongo.engine"`. Each module overrides as little as it can and says why.
 """
 
-from __future__ import annotations
-
 import ctypes.util
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-
-@contextmanager
-def _without_gdal() -> Iterator[None]:
-    """The backend tries for geography, three times, by asking the system's linker and compiler for
-    a dozen names each: a quarter of the time in which any of our processes starts."""
-    search = ctypes.util.find_library
-    ctypes.util.find_library = lambda name: None if "gdal" in name.lower() else search(name)
-    try:
-        yield
-    finally:
-        ctypes.util.find_library = search
-
-
-with _without_gdal():
+# The backend offers map fields, which we have none of, and at three places looks for their library
+# by running compiler and linker a dozen times: a third of the time that each process took to start.
+_find_library = ctypes.util.find_library
+ctypes.util.find_library = lambda name: None
+try:
     import django_mongodb_backend.base  # noqa: F401
+finally:
+    ctypes.util.find_library = _find_library
