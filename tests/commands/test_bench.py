@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tracking.bench import client as client_bench
+from tracking.bench import endurance
 from tracking.bench.follow import interleaved
 from tracking.bench.load import bodies, records, stamped
 from tracking.bench.meter import children, cpu_seconds, rss_kb
 from tracking.bench.report import Report
+from tracking.bench.stage import Stage
 from tracking.bench.visits import pages
 from tracking.management.commands.bench import BENCHES
 
@@ -59,15 +63,48 @@ TOLD = {
 }
 
 
-def figures(path: Path, *arguments: str) -> dict[str, Any]:
-    """Run a bench; its JSON."""
-    call_command("bench", *arguments, "--rounds", "1", "--json", str(path / "figures.json"))
-    return json.loads((path / "figures.json").read_text())
+Bench = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a stage as its first start leaves it."""
+    kept = tmp_path_factory.mktemp("stage") / "prepared"
+    with Stage(web=False) as stage:
+        stage.mongo.stop()
+        shutil.copytree(stage.path, kept, ignore=shutil.ignore_patterns("WiredTigerPreplog*"))
+    return kept
+
+
+@pytest.fixture
+def bench(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Run a bench; its JSON. Each of its stages goes on from a copy of one that was prepared."""
+    made, manage = Stage.__init__, Stage.manage
+
+    def copied(stage: Stage, **options: Any) -> None:
+        made(stage, **options)
+        shutil.copytree(prepared, stage.path, dirs_exist_ok=True)
+
+    def managed(stage: Stage, *arguments: str) -> None:
+        if arguments != ("prepare",):
+            manage(stage, *arguments)
+
+    def run(*arguments: str) -> dict[str, Any]:
+        monkeypatch.setattr(Stage, "__init__", copied)
+        monkeypatch.setattr(Stage, "manage", managed)
+        # what the load and the memory come to is of no interest here
+        monkeypatch.setattr(client_bench, "_LOADED_SECONDS", 0.3)
+        monkeypatch.setattr(endurance, "_SETTLE_SECONDS", 0)
+        told = tmp_path / "figures.json"
+        call_command("bench", *arguments, "--rounds", "1", "--json", str(told))
+        return json.loads(told.read_text(encoding="utf-8"))
+
+    return run
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_it_measures_what_it_is_for(name: str, tmp_path: Path) -> None:
-    told = figures(tmp_path, name, *SMALL[name].split())
+def test_it_measures_what_it_is_for(name: str, bench: Bench) -> None:
+    told = bench(name, *SMALL[name].split())
     assert told["bench"] == name
     for figure in TOLD[name]:
         assert told["figures"][figure]["median"] > 0, figure
@@ -78,16 +115,16 @@ def test_it_measures_what_it_is_for(name: str, tmp_path: Path) -> None:
         assert {page.name for page in pages()} < rows
 
 
-def test_growth_and_memory_are_measured_on_one_journal(tmp_path: Path) -> None:
+def test_growth_and_memory_are_measured_on_one_journal(bench: Bench) -> None:
     options = "--records 500 --grow 5000 --memory 3000 --workers 1 --no-sealer"
-    told = figures(tmp_path, "ingest", *options.split())
+    told = bench("ingest", *options.split())
     reached = {aim["figure"] for aim in told["aims"]}
     assert reached == {"the most a web worker grew", "grown / small, ours, batches"}
     assert told["notes"]["journal records at the end"] >= 5_000
 
 
-def test_ingest_is_measured_with_and_without_sealing(tmp_path: Path) -> None:
-    told = figures(tmp_path, "ingest", *"--sealing --records 1000 --workers 1".split())
+def test_ingest_is_measured_with_and_without_sealing(bench: Bench) -> None:
+    told = bench("ingest", *"--sealing --records 1000 --workers 1".split())
     assert {aim["figure"] for aim in told["aims"]} == {"sealing on / off"}
     assert told["figures"]["sealing on / off"]["median"] > 0
 

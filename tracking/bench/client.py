@@ -26,6 +26,8 @@ _DRAIN_SECONDS: Final = 300.0
 # As many as still leave most of them on disk when the program that delivers is killed.
 _DELIVERED: Final = 100
 _MOST_US: Final = 20.0
+# Before the server goes away and after it has come back.
+_LOADED_SECONDS: Final = 2.0
 
 # The program that is killed: it records, says so, delivers what it can and waits for its end.
 _HOST: Final = """
@@ -196,7 +198,7 @@ def _away(stage: Stage, report: Report, seconds: float, rate: int) -> None:
 
         loader = threading.Thread(target=load)
         loader.start()
-        time.sleep(2)
+        time.sleep(_LOADED_SECONDS)
         stage.stop("web")
         held = 0
         until = time.monotonic() + seconds
@@ -205,7 +207,7 @@ def _away(stage: Stage, report: Report, seconds: float, rate: int) -> None:
             time.sleep(0.1)
         spooled = client.stats()["spooled_bytes"]
         stage.start_web()
-        time.sleep(2)
+        time.sleep(_LOADED_SECONDS)
         stop.set()
         loader.join()
         began = time.monotonic()
