@@ -218,3 +218,55 @@ def test_what_is_recorded_is_fixed_when_it_is_recorded(client: Client) -> None:
     lines.append("b")
     attributes["more"] = 1
     assert pairs(stored(client)[0]["part"]["attributes"]) == {"lines": ["a"]}
+
+
+def test_a_track_is_fixed_when_it_is_made_and_a_block_with_each_of_its_records(
+    client: Client,
+) -> None:
+    customers, lines = ["c-1"], ["a"]
+    given = {"customer": customers}
+    payload = {"content": "in"}
+    order = client.track("o-1", "order", "orders", references=given)
+    customers.append("c-2")
+    given["more"] = ["x"]
+    with order.block("check", payload=payload) as check:
+        check.attribute("lines", lines)
+        lines.append("b")
+        payload["content"] = "out"
+    lines.append("c")
+    check.attribute("late", 1)
+    payload["content"] = "late"
+    started, ended = (one["part"] for one in stored(client))
+    for part in (started, ended):
+        assert pairs(part["references"], "values") == {"customer": ["c-1"]}
+    assert (started["payload"]["content"], ended["payload"]["content"]) == ("in", "out")
+    assert pairs(ended["attributes"]) == {"lines": ["a", "b"]}
+
+
+def test_attributes_and_references_of_track_and_block_are_joined(client: Client) -> None:
+    order = client.track("o-1", "order", "orders", attributes={"a": 1, "b": 1})
+    with order.block("check", attributes={"b": 2, "c": 2}) as check:
+        check.attribute("c", 3)
+        check.reference("invoice", "i-1")
+    with order.block("pack", started=False):
+        pass
+    started, ended, other = (one["part"] for one in stored(client))
+    assert pairs(started["attributes"]) == {"a": 1, "b": 2, "c": 2}
+    assert pairs(ended["attributes"]) == {"a": 1, "b": 2, "c": 3}
+    assert pairs(ended["references"], "values") == {"invoice": ["i-1"]}
+    assert pairs(other["attributes"]) == {"a": 1, "b": 1}
+
+
+def test_a_block_entered_again_leaves_what_it_recorded_alone(client: Client) -> None:
+    check = client.track("o-1", "order", "orders").block("check")
+    with check:
+        check.attribute("lines", 1)
+    asyncio.run(asyncio.sleep(0.005))
+    with check:
+        check.attribute("lines", 2)
+        check.skip()
+    found = stored(client)
+    assert [one["status"] for one in found] == ["started", "succeeded", "started", "skipped"]
+    assert found[0]["started_at"] == found[1]["started_at"] < found[2]["started_at"]
+    lines = [pairs(one["part"].get("attributes", [])).get("lines") for one in found]
+    assert lines == [None, 1, 1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import subprocess
@@ -11,7 +12,6 @@ import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -20,19 +20,9 @@ from tests.client.wires import Gate, RudeServer, accepting, make_key, note, numb
 from tests.client.wires import wait_until as wait
 from tracking import client as package
 from tracking.client import Client
-from tracking.client.snapshot import new_id
 
 NOWHERE = "http://127.0.0.1:9"
 real_server = pytest.mark.django_db(transaction=True)
-
-
-def test_ids_are_uuids_of_version_7_and_never_repeat() -> None:
-    ids = {new_id() for _ in range(20_000)}
-    assert len(ids) == 20_000
-    for text in list(ids)[:500]:
-        made = UUID(text)
-        assert (made.version, made.variant) == (7, "specified in RFC 4122")
-        assert abs((made.int >> 80) / 1000 - time.time()) < 60
 
 
 def test_the_package_stands_alone_with_the_standard_library(tmp_path: Path) -> None:
@@ -72,6 +62,51 @@ def test_memory_stays_bounded_while_the_server_is_away() -> None:
         assert grown < 3_000_000
         wait(lambda: client.stats()["queued"] > 0)
         client.close(0)
+
+
+def _block(client: Client, number: int) -> None:
+    order = client.track(f"o-{number}", "order", "orders", references={"customer": f"c-{number}"})
+    with order.block("check", stage="ingress") as check:
+        check.attribute("lines", number + 10_000)
+        check.reference("invoice", f"i-{number}")
+
+
+def _wide_block(client: Client, number: int) -> None:
+    with client.track(number, "order", "orders").block(f"{number}" * 50, attempt=2) as check:
+        for name in range(30):
+            check.attribute(f"{number} {name} " + "n" * 300, f"{number} {name} é")
+        check.usage("cpu", number + 0.5, "s")
+        check.cost(number + 0.25, "EUR")
+
+
+def _failing_block(client: Client, number: int) -> None:
+    try:
+        with client.track(number, "order", "orders").block("check"):
+            raise RuntimeError(f"{number} " + "m" * 10_000)
+    except RuntimeError:
+        pass
+
+
+@pytest.mark.parametrize("one", [note, _block, _wide_block, _failing_block])
+def test_what_lies_in_memory_takes_no_more_than_is_counted(one: Any) -> None:
+    client = quick(NOWHERE)
+    client._engine.start = lambda: None
+    one(client, 0)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        counted = client.stats()["queued_bytes"]
+        for number in range(1, 300):
+            one(client, number)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    counted = client.stats()["queued_bytes"] - counted
+    assert client.stats()["dropped_full"] == 0
+    assert counted / 4 < grown <= counted
+    client.close(0)
 
 
 def test_what_does_not_fit_by_bytes_is_dropped_too() -> None:

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from tracking import clock
 from tracking import vocabulary as v
 from tracking.client import Client, limits
-from tracking.client.snapshot import fix, new_id
+from tracking.client.ids import new_id
+from tracking.client.intake import fields_of
+from tracking.client.snapshot import fix
 from tracking.client.wire import Unfit, line_of, shape
 from tracking.core.record import Record, read_record
 
@@ -135,9 +137,9 @@ def record_all_ways(fields: dict[str, Any], value: Any) -> None:
             block.fail(value)
             block.skip(value)
         assert isinstance(track.transaction, str)
-    for _size, entry in client._engine.intake.take():
+    for entry in client._engine.intake.take():
         try:
-            line, _trimmed = line_of(entry)
+            line, _trimmed = line_of(fields_of(entry))
         except Unfit:
             continue
         assert b"\n" not in line

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from .counts import Counts
 from .failure import Failure
 from .safe import safe
-from .snapshot import text_of
+from .snapshot import RECORD_SIZE, fix, text_of
 
 if TYPE_CHECKING:
     from .client import Client
@@ -65,22 +65,24 @@ def current() -> Block:
 
 
 class Track:
-    """One object's way through one flow. It posts nothing by itself: its blocks do."""
+    """One object's way through one flow. It posts nothing by itself: its blocks do.
+
+    What it is told is fixed when it is made, once for all its records, which share it.
+    """
+
+    __slots__ = ("_base", "_client", "_size")
 
     def __init__(
         self, client: Client, object_id: Any, object_type: Any, flow: Any, options: dict[str, Any]
     ) -> None:
         self._client = client
-        self._base: dict[str, Any] = {
-            "object_id": object_id,
-            "object_type": object_type,
-            "flow": flow,
-        }
+        self._base = base = {"object_id": object_id, "object_type": object_type, "flow": flow}
         for name, value in options.items():
             if name in _TRACK_OPTIONS:
-                self._base[name] = value
+                base[name] = value
             else:
                 self.counts.bad_argument("track", f"{name} is no option")
+        self._size = RECORD_SIZE + fix(base)
 
     @property
     def counts(self) -> Counts:
@@ -92,17 +94,19 @@ class Track:
         return transaction_of(self._base)
 
     @safe(NOTHING)
-    def block(self, name: Any, **options: Any) -> Block:
-        """A step, to be used as a context manager. Options: `stage` ("processing"), `attempt`,
-        `queued_at`, `attributes`, `references`, `payload`, `corrects`, `final`, and
-        `started=False` to post only how it ended."""
-        return Block(self._client, self._base, name, options)
+    def block(
+        self, name: Any, *, stage: Any = "processing", started: Any = True, **options: Any
+    ) -> Block:
+        """A step, to be used as a context manager. Options: `attempt`, `queued_at`,
+        `attributes`, `references`, `payload`, `corrects`, `final`, and `started=False` to post
+        only how it ended."""
+        return Block(self, {"block": name, "stage": stage}, started, options)
 
     @safe("")
     def record(self, block: Any, stage: Any, status: Any, **fields: Any) -> str:
         """One record of this object, such as a `queued` one; fields as for `Client.record`."""
         said = {"block": block, "stage": stage, "status": status}
-        return self._client.put({**self._base, **said, **fields})
+        return self._client.take({**self._base, **said, **fields})
 
     def __enter__(self) -> Self:
         return self
@@ -119,28 +123,29 @@ class Track:
 class Block:
     """Posts `started` when entered, and `succeeded`, `failed`, `skipped` or `filtered` when
     left. An exception of the program passes through unchanged; everything of ours stays here.
+
+    A record is an entry of layers: the track's fields, the block's name and stage, when it
+    began, how it ended. What cannot change any more is fixed once and shared by both records.
     """
 
     __slots__ = (
-        "_attributes", "_base", "_began", "_client", "_costs", "_name", "_options", "_outcome",
-        "_post_started", "_reason", "_references", "_stage", "_start", "_token", "_usage",
+        "_attributes", "_began", "_costs", "_named", "_options", "_outcome", "_post_started",
+        "_reason", "_references", "_size", "_start", "_started", "_token", "_track", "_usage",
     )  # fmt: skip
 
     def __init__(
-        self, client: Client, base: dict[str, Any], name: Any, options: dict[str, Any]
+        self, track: Track, named: dict[str, Any], started: Any, options: dict[str, Any]
     ) -> None:
-        self._client = client
-        self._base = base
-        self._name = name
-        self._stage = options.pop("stage", "processing")
-        self._post_started = options.pop("started", True)
+        self._track = track
+        self._named = named
+        self._size: int = track._size + fix(named)
+        self._post_started = started
         self._options = options
         self._attributes: dict[str, Any] = {}
         self._references: dict[str, Any] = {}
         self._usage: list[dict[str, Any]] = []
         self._costs: dict[str, Decimal] = {}
         self._outcome, self._reason = "succeeded", ""
-        self._start = self._began = 0.0
         self._token: Token[Any] | None = None
         if options:
             self._read_options()
@@ -159,11 +164,11 @@ class Block:
 
     @property
     def counts(self) -> Counts:
-        return self._client.counts
+        return self._track._client.counts
 
     @property
     def transaction(self) -> str:
-        return transaction_of(self._base)
+        return self._track.transaction
 
     # --- What the program says about it ---------------------------------------------------------
 
@@ -217,10 +222,21 @@ class Block:
 
     def __enter__(self) -> Self:
         try:
-            self._start = time.time()
+            track = self._track
+            start = time.time()
+            self._start = start
             self._began = time.perf_counter()
+            self._started = started = {
+                "status": "started", "occurred_at": start, "started_at": start
+            }  # fmt: skip
             if self._post_started:
-                self._client.put(self._fields("started", self._start))
+                if self._attributes or self._references or self._options:
+                    given = self._given()
+                    given.pop("final", None)
+                    size = self._size + fix(given)
+                    track._client.put((size, track._base, self._named, started, given))
+                else:
+                    track._client.put((self._size, track._base, self._named, started))
             self._token = _current.set(self)
         except Exception as error:
             self.counts.bad_argument("block", error)
@@ -236,36 +252,33 @@ class Block:
             self._leave()
             # not the wall clock again: set back meanwhile, it would end before it began
             end = self._start + (time.perf_counter() - self._began)
-            fields = self._fields("failed" if error is not None else self._outcome, end)
-            fields["ended_at"] = end
+            ended = self._given()
             if error is not None:
-                fields["exception"] = Failure(error)
+                ended["exception"] = Failure(error)
             elif self._reason:
-                fields["reason"] = self._reason
+                ended["reason"] = self._reason
             if self._usage:
-                fields["usage"] = self._usage
+                ended["usage"] = self._usage
             for currency, amount in self._costs.items():
-                fields["cost"] = {"amount": amount, "currency": currency}
-            self._client.put(fields)
+                ended["cost"] = {"amount": amount, "currency": currency}
+            size = self._size + fix(ended)
+            ended["status"] = "failed" if error is not None else self._outcome
+            ended["occurred_at"] = ended["ended_at"] = end
+            track = self._track
+            track._client.put((size, track._base, self._named, self._started, ended))
         except Exception as problem:
             self.counts.bad_argument("block", problem)
 
-    def _fields(self, status: str, moment: float) -> dict[str, Any]:
-        fields = dict(self._base)
-        fields["block"] = self._name
-        fields["stage"] = self._stage
-        fields["status"] = status
-        fields["occurred_at"] = moment
-        fields["started_at"] = self._start
+    def _given(self) -> dict[str, Any]:
+        """What the program said of it so far, and may still change."""
+        given: dict[str, Any] = {}
         if self._attributes:
-            fields["attributes"] = {**_dict(fields.get("attributes")), **self._attributes}
+            given["attributes"] = self._attributes
         if self._references:
-            fields["references"] = {**_dict(fields.get("references")), **self._references}
+            given["references"] = self._references
         if self._options:
-            fields.update(self._options)
-            if status == "started":
-                fields.pop("final", None)
-        return fields
+            given.update(self._options)
+        return given
 
     def _leave(self) -> None:
         token, self._token = self._token, None
@@ -283,7 +296,3 @@ def transaction_of(base: dict[str, Any]) -> str:
     parts = (text_of(base[name]) for name in ("flow", "object_type", "object_id"))
     digest = hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace"))
     return f"tx-{digest.hexdigest()[:32]}"
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final
 
@@ -13,8 +13,10 @@ from .blocks import NOTHING, Block, Track
 from .config import Config, configured
 from .counts import Counts
 from .engine import Engine
+from .ids import new_id
+from .intake import Entry
 from .safe import safe
-from .snapshot import fix, new_id, text_of
+from .snapshot import RECORD_SIZE, fix, text_of
 
 _LONGEST: Final = 3_600.0
 _COUNTS: Final = (
@@ -45,38 +47,48 @@ class Client:
         self.counts = Counts()
         self._config: Config | None = None
         self._engine: Engine | None = None
+        # the queue itself, or nowhere: one call less in the program's thread
+        self.put: Callable[[Entry], bool] = _nowhere
         try:
             self._config = configured(url, key, options, self.counts)
             if self._config is not None:
-                self._engine = Engine(self._config, self.counts)
-                self._engine.deliver_leftovers()
+                self._run(self._config).deliver_leftovers()
         except Exception as error:
             self.counts.bad_argument("Client", error)
         _clients.add(self)
 
-    @safe("")
-    def record(self, given: Mapping[str, Any] | None = None, /, **fields: Any) -> str:
+    def record(self, /, *given: Mapping[str, Any] | None, **fields: Any) -> str:
         """Record one event; the fields are those of the contract (docs/api.md), with
         `object_id` and `object_type` for `object`. `id` and `occurred_at` are filled in.
+        They may be given as one mapping too.
 
         Returns the record's id, or "" if it was not taken.
         """
-        if given is not None:
-            fields = {**{text_of(name): value for name, value in given.items()}, **fields}
-        return self.put(fields)
-
-    def put(self, fields: dict[str, Any]) -> str:
-        """Take over a dict that is nobody else's. May raise: only for callers that are safe."""
-        engine = self._engine
-        if engine is None:
+        try:  # not by `safe`, which would make two more dicts of the fields
+            if given:
+                [mapping] = given
+                if mapping is not None:
+                    named = {text_of(name): value for name, value in mapping.items()}
+                    fields = {**named, **fields}
+            return self.take(fields)
+        except Exception as error:
+            self.counts.bad_argument("record", error)
             return ""
-        if fields.get("occurred_at") is None:
-            fields["occurred_at"] = time.time()
+
+    def take(self, fields: dict[str, Any]) -> str:
+        """Take over a dict that is nobody else's. May raise: only for callers that are safe."""
+        if self._engine is None:
+            return ""
+        now = time.time()
+        size = RECORD_SIZE + fix(fields)
         given = fields.get("id")
         if given is None:
-            fields["id"] = given = new_id()
-        taken = engine.put(fix(fields), fields)
-        return (given if type(given) is str else text_of(given)) if taken else ""
+            fields["id"] = given = new_id(now)
+        if fields.get("occurred_at") is None:
+            fields["occurred_at"] = now
+        if not self.put((size, fields)):
+            return ""
+        return given if type(given) is str else text_of(given)
 
     @safe(NOTHING)
     def track(self, object_id: Any, object_type: Any, flow: Any, **options: Any) -> Track:
@@ -127,14 +139,23 @@ class Client:
 
     def after_fork(self) -> None:
         """In the child: the parent delivers what is the parent's; the child starts afresh."""
-        old, self._engine = self._engine, None
+        old, self._engine, self.put = self._engine, None, _nowhere
         if old is None or self._config is None:
             return
         was_closed = old.intake.closed
         old.abandon()
         if not was_closed:
             self.counts = Counts()
-            self._engine = Engine(self._config, self.counts)
+            self._run(self._config)
+
+    def _run(self, config: Config) -> Engine:
+        self._engine = engine = Engine(config, self.counts)
+        self.put = engine.intake.put
+        return engine
+
+
+def _nowhere(entry: Entry) -> bool:
+    return False
 
 
 def _seconds(timeout: float) -> float:

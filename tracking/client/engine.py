@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from .backlog import Backlog
 from .config import Config
@@ -31,7 +30,9 @@ class Engine:
         self.config = config
         self.counts = counts
         self.settled = 0  # of what was accepted: delivered, refused or damaged
-        self.intake = Intake(config.max_queue, config.max_queue_bytes, config.batch_size)
+        self.intake = Intake(
+            config.max_queue, config.max_queue_bytes, config.batch_size, self._wake
+        )
         self.backlog = Backlog(config.spool_dir, config.max_spool_bytes, counts)
         self.sender = Sender(
             config,
@@ -56,18 +57,13 @@ class Engine:
 
     # --- In the program's threads ---------------------------------------------------------------
 
-    def put(self, size: int, fields: dict[str, Any]) -> bool:
-        taken = self.intake.put(size, fields)
-        if not self._started:
-            self.start()
-        return taken
-
     def deliver_leftovers(self) -> None:
         """What an earlier process left is delivered even if this one records nothing."""
         if self.backlog.has_others():
             self.start()
 
     def start(self) -> None:
+        """Start the threads, if they do not run."""
         with self._lock:
             if self._started or self.intake.closed:
                 return
@@ -147,6 +143,14 @@ class Engine:
         )
 
     # --- Inside ---------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """There is something to do for the writer, which sleeps or was never started."""
+        if not self._started:
+            self.start()
+        # without threads it stays idle, so that the next record asks again
+        self.intake.idle = not self._started
+        self.intake.bell.ring()
 
     def _hurry(self, step: int) -> None:
         with self._lock:

@@ -4,9 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
-Entry = tuple[int, dict[str, Any]]  # about how many bytes it takes, the fields
+# About how many bytes it takes; then its fields, in layers of which records may share some.
+Entry = tuple[Any, ...]
+
+_JOINED: Final = ("attributes", "references")
+
+
+def fields_of(entry: Entry) -> dict[str, Any]:
+    """The record as one dict: a later layer wins, attributes and references are joined."""
+    fields: dict[str, Any] = dict(entry[1])
+    for layer in entry[2:]:
+        joined = {}
+        for name in _JOINED:
+            known, more = fields.get(name), layer.get(name)
+            if isinstance(known, dict) and isinstance(more, dict):
+                joined[name] = {**known, **more}
+        fields.update(layer)
+        fields.update(joined)
+    return fields
 
 
 class Bell:
@@ -36,9 +54,9 @@ class Intake:
     backlog itself has to hold (`set_room`), is not free here.
     """
 
-    def __init__(self, most: int, most_bytes: int, batch: int) -> None:
+    def __init__(self, most: int, most_bytes: int, batch: int, wake: Callable[[], None]) -> None:
         self.bell = Bell()
-        self.idle = False  # the writer sleeps until the bell rings
+        self.idle = True  # the writer sleeps until it is woken; at first there is none
         self.closed = False
         self.accepted = 0
         self.dropped = 0
@@ -49,12 +67,14 @@ class Intake:
         self._entries: deque[Entry] = deque()
         self._most, self._most_bytes, self._batch = most, most_bytes, batch
         self._room, self._bytes_room = most, most_bytes
+        self._wake = wake
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, size: int, fields: dict[str, Any]) -> bool:
+    def put(self, entry: Entry) -> bool:
         """Take the record, or say that there is no room for it."""
+        size = entry[0]
         with self._lock:
             length = len(self._entries)
             taken = (
@@ -63,7 +83,7 @@ class Intake:
                 and not self.closed
             )
             if taken:
-                self._entries.append((size, fields))
+                self._entries.append(entry)
                 self.bytes += size
                 self.accepted += 1
                 ring = self.idle or length + 1 == self._batch
@@ -71,8 +91,7 @@ class Intake:
                 self.dropped += 1
                 ring = self.idle and self.dropped == 1
         if ring:
-            self.idle = False
-            self.bell.ring()
+            self._wake()
         return taken
 
     def take(self) -> list[Entry]:
@@ -80,7 +99,7 @@ class Intake:
         with self._lock:
             self.transit = number = min(self._batch, len(self._entries))
             taken = [self._entries.popleft() for _ in range(number)]
-            self.transit_bytes = sum(size for size, _fields in taken)
+            self.transit_bytes = sum(entry[0] for entry in taken)
             self.bytes -= self.transit_bytes
         return taken
 

@@ -18,11 +18,12 @@ def safe(otherwise: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def wrap(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
-        def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                return method(self, *args, **kwargs)
+                # by cases, and self among the others: half the cost of passing all of it on
+                return method(*args, **kwargs) if kwargs else method(*args)
             except Exception as error:
-                counts: Counts = self.counts
+                counts: Counts = args[0].counts
                 counts.bad_argument(method.__name__, error)
                 return otherwise
 

@@ -7,8 +7,6 @@ numbers and times are kept as they are. Checks and serialisation are left to the
 from __future__ import annotations
 
 import numbers
-import os
-import time
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -23,22 +21,16 @@ from .failure import Failure
 TEXT_KEPT: Final = 70_000
 _DEPTH: Final = 6
 _NODES: Final = 5_000
-_OVERHEAD: Final = 400  # of the entry itself: dict, id, slots
+# Of the record itself: its dicts, its id, its times.
+RECORD_SIZE: Final = 500
+_NAME_SHORT: Final = 50  # such a name takes no more than is counted for each item
 _FAILURE_SIZE: Final = 8_000
 _PLAIN: Final = frozenset((int, float, bool, type(None), Decimal, datetime, date, UUID))
 
 
-def new_id() -> str:
-    """A UUIDv7 (RFC 9562) of now."""
-    moment = f"{time.time_ns() // 1_000_000:012x}"
-    chance = os.urandom(10).hex()
-    variant = "89ab"[int(chance[3], 16) & 3]
-    return f"{moment[:8]}-{moment[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[8:]}"
-
-
 def fix(fields: dict[str, Any]) -> int:
     """Replace the values that could still change; returns about how much memory they take."""
-    size = _OVERHEAD
+    size = 0
     for name, value in fields.items():
         kind = type(value)
         if kind is str:
@@ -48,27 +40,30 @@ def fix(fields: dict[str, Any]) -> int:
         elif kind in _PLAIN:
             size += getsizeof(value)
         else:
-            flat = _flat(value) if kind is dict else None
-            if flat is not None:
-                fields[name], more = flat
-            else:
+            flat = None
+            if kind is dict:
+                fields[name] = copied = value.copy()
+                flat = _flat(copied)
+            if flat is None:
                 copier = _Copier()
                 fields[name] = copier.copy(value, _DEPTH)
-                more = copier.size
-            size += more
+                flat = copier.size
+            size += flat
     return size
 
 
-def _flat(value: dict[Any, Any]) -> tuple[dict[str, Any], int] | None:
-    """The usual case, attributes and references, at a third of the cost."""
-    copied = value.copy()
+def _flat(copied: dict[Any, Any]) -> int | None:
+    """About how much memory it takes, if nothing in it can change: the usual case, attributes
+    and references, at a third of the cost."""
     size = 64 + 100 * len(copied)
     for name, item in copied.items():
         kind = type(item)
-        if type(name) is not str or (kind is not str and kind not in _PLAIN):
+        if kind is not str and kind not in _PLAIN:
+            return None
+        if type(name) is not str or len(name) > _NAME_SHORT:
             return None
         size += getsizeof(item)
-    return (copied, size) if size < TEXT_KEPT else None
+    return size if size < TEXT_KEPT else None
 
 
 def text_of(value: object) -> str:

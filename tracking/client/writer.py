@@ -10,7 +10,8 @@ from typing import Final
 from .backlog import Backlog
 from .config import Config
 from .counts import Counts
-from .intake import Entry, Intake
+from .ids import new_id
+from .intake import Entry, Intake, fields_of
 from .wire import Unfit, line_of
 
 _SECOND: Final = 1.0
@@ -94,8 +95,12 @@ class Writer:
 
     def _lines(self, taken: list[Entry]) -> list[bytes]:
         lines = []
-        for number, (_size, fields) in enumerate(taken):
+        for number, entry in enumerate(taken):
+            fields = fields_of(entry)
             try:
+                if fields.get("id") is None:
+                    # nobody was told one; from here on the line keeps it, on disk too
+                    fields["id"] = new_id(fields["occurred_at"])
                 line, trimmed = line_of(fields)
                 lines.append(line)
                 if trimmed:
