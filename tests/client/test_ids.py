@@ -65,7 +65,7 @@ def test_a_fork_in_the_midst_of_drawing_leaves_nothing_of_it_to_the_child(
 ) -> None:
     def forked(number: int) -> bytes:
         ids._forget()  # what a child does first; a signal handler may fork anywhere
-        return bytes(range(256)) * 2
+        return b"\x5a" * number
 
     monkeypatch.setattr(ids, "_drawn", [])
     monkeypatch.setattr(os, "urandom", forked)

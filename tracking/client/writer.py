@@ -10,7 +10,7 @@ from typing import Final
 from .backlog import Backlog
 from .config import Config
 from .counts import Counts
-from .ids import new_id
+from .ids import new_id, stock
 from .intake import Entry, Intake, fields_of
 from .wire import Unfit, line_of
 
@@ -92,6 +92,7 @@ class Writer:
             finally:
                 self._intake.landed()
             self._moved()
+            stock()
 
     def _lines(self, taken: list[Entry]) -> list[bytes]:
         lines = []
