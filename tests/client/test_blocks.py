@@ -268,5 +268,5 @@ def test_a_block_entered_again_leaves_what_it_recorded_alone(client: Client) -> 
     found = stored(client)
     assert [one["status"] for one in found] == ["started", "succeeded", "started", "skipped"]
     assert found[0]["started_at"] == found[1]["started_at"] < found[2]["started_at"]
-    lines = [pairs(one["part"].get("attributes", [])).get("lines") for one in found]
+    lines = [pairs(one.get("part", {}).get("attributes", [])).get("lines") for one in found]
     assert lines == [None, 1, 1, 2]

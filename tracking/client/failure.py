@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import traceback
+from sys import getsizeof
 from typing import Final
 
 from . import limits
 
 _FRAMES: Final = 100
+_SIZE_EACH: Final = 3_000  # of an exception, without its text and its frames
+_SIZE_FRAME: Final = 400
 _CUT: Final = "… (the beginning is cut)\n"
 
 
@@ -18,7 +21,7 @@ class Failure:
     keeps its end, where the cause is.
     """
 
-    __slots__ = ("_code", "_message", "_trace", "_type")
+    __slots__ = ("_code", "_message", "_trace", "_type", "size")
 
     def __init__(self, error: BaseException) -> None:
         kind = type(error)
@@ -30,12 +33,13 @@ class Failure:
         except Exception:
             self._message = "<the exception has no readable text>"
         self._code = _code_of(error)
+        self.size = _SIZE_EACH + getsizeof(self._message)  # about how much memory it takes
         self._trace: traceback.TracebackException | None
         try:
             self._trace = traceback.TracebackException(
                 kind, error, error.__traceback__, limit=-_FRAMES, lookup_lines=False
             )
-            _shorten(self._trace)
+            self.size += _shorten(self._trace)
         except Exception:  # an exception may lie about anything, its text first of all
             self._trace = None
 
@@ -58,8 +62,10 @@ class Failure:
         return {name: text for name, text in spelt.items() if text}
 
 
-def _shorten(trace: traceback.TracebackException) -> None:
-    """A message of megabytes must not wait in memory, its cause's neither."""
+def _shorten(trace: traceback.TracebackException) -> int:
+    """A message of megabytes must not wait in memory, its cause's neither. Returns about how
+    much memory is left to hold."""
+    size = 0
     seen: set[int] = set()
     waiting: list[traceback.TracebackException | None] = [trace]
     while waiting:
@@ -68,9 +74,11 @@ def _shorten(trace: traceback.TracebackException) -> None:
             continue
         seen.add(id(one))
         text = getattr(one, "_str", None)
-        if isinstance(text, str) and len(text) > limits.EXCEPTION["message"]:
-            one._str = _head(text)  # type: ignore[attr-defined]
+        if isinstance(text, str):
+            one._str = text = _head(text)  # type: ignore[attr-defined]
+        size += _SIZE_EACH + getsizeof(text) + _SIZE_FRAME * len(one.stack or ())
         waiting += [one.__cause__, one.__context__, *(getattr(one, "exceptions", None) or ())]
+    return size
 
 
 def _head(text: str) -> str:

@@ -25,7 +25,6 @@ RECORD_SIZE: Final = 500  # of the record itself: its dicts, its id, its times
 _DICT_SIZE: Final = 64
 _ITEM_SIZE: Final = 100  # its name, if that is short, and its place
 _NAME_SHORT: Final = 50
-_FAILURE_SIZE: Final = 8_000
 _PLAIN: Final = frozenset((int, float, bool, type(None), Decimal, datetime, date, UUID))
 
 
@@ -120,12 +119,11 @@ class _Copier:
 
     def _other(self, value: Any, depth: int) -> Any:
         kept: Any
-        if isinstance(value, Failure):
-            self.size += _FAILURE_SIZE
-            return value
         if isinstance(value, BaseException):
-            self.size += _FAILURE_SIZE
-            return Failure(value)
+            value = Failure(value)
+        if isinstance(value, Failure):
+            self.size += value.size
+            return value
         if isinstance(value, Enum):
             return self.copy(value.value, depth - 1)
         if isinstance(value, str):
