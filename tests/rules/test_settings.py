@@ -15,7 +15,8 @@ def read_names() -> set[str]:
     found = set()
     for folder in ("dft_project", "tracking"):
         for path in (ROOT / folder).rglob("*.py"):
-            if "client" in path.relative_to(ROOT).parts:  # of the services, not of the server: docs/client.md
+            # a variable of the services, not of the server: docs/client.md
+            if "client" in path.relative_to(ROOT).parts:
                 continue
             found.update(reading.findall(path.read_text(encoding="utf-8")))
     return found
