@@ -55,6 +55,7 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         **_EVIDENCE,
         **_LOG,
         "tracking.verificationrun": (*VIEW, "start"),
+        "tracking.accessrecord": VIEW,
         "tracking.tenant": VIEW,
         "tracking.user": VIEW,
         "tracking.membership": VIEW,

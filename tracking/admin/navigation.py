@@ -42,6 +42,7 @@ _GROUPS: Final = (
             ("Memberships", "badge", "tracking.membership"),
             ("API keys", "key", "tracking.apikey"),
             ("Roles", "shield_person", "auth.group"),
+            ("Access records", "visibility", "tracking.accessrecord"),
         ),
     ),
 )

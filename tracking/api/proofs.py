@@ -13,7 +13,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tracking import vocabulary as v
-from tracking.access.scope import visible_to
 from tracking.anchoring.anchor import newest_size
 from tracking.anchoring.state import RecordState, anchored_size, anchors_of, state_of_record
 from tracking.api import paging, schema, shapes
@@ -29,7 +28,6 @@ from tracking.ledger.proofs import (
     prove_consistency,
     prove_inclusion,
 )
-from tracking.models import TransactionBlock
 
 
 class RecordProof(ReadView):
@@ -40,8 +38,7 @@ class RecordProof(ReadView):
 
     @schema.record_proof
     def get(self, request: Request, record: str) -> Response:
-        keys = [f"{tenant}/{record}" for tenant in self.tenants()]
-        row = self.only(list(visible_to(request.user, TransactionBlock).filter(pk__in=keys)))
+        row = self.the_record(record)
         size = size_of_log(request._request, "checkpoint")
         proof = prove_inclusion(row.batch, row.index, size)
         if proof is None and size is not None:
