@@ -1,13 +1,13 @@
 """Checkpoints of the log, and proofs out of it (docs/integrity.md).
 
 A checkpoint tells nothing of any record but how many there are in the whole installation; who
-may read may see them all. A proof of a record is as visible as the record.
+may see checkpoints may see them all. A proof of a record is as visible as the record.
 """
 
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Final
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,6 +30,8 @@ from tracking.ledger.proofs import (
     prove_inclusion,
 )
 from tracking.models import TransactionBlock
+
+CHECKPOINTS: Final = "tracking.view_logcheckpoint"
 
 
 class RecordProof(ReadView):
@@ -69,6 +71,7 @@ class RecordProof(ReadView):
 class CheckpointList(ReadView):
     """Checkpoints, the newest first; `before`: only smaller ones."""
 
+    permission = CHECKPOINTS
     parameters = ("before", "page_size")
 
     @schema.checkpoint_list
@@ -82,6 +85,7 @@ class CheckpointList(ReadView):
 class LatestCheckpoint(ReadView):
     """The newest checkpoint."""
 
+    permission = CHECKPOINTS
     parameters = ()
 
     @schema.checkpoint_latest
@@ -95,6 +99,7 @@ class LatestCheckpoint(ReadView):
 class Consistency(ReadView):
     """That the log of a later checkpoint begins with that of an earlier one."""
 
+    permission = CHECKPOINTS
     parameters = ("from", "to")
 
     @schema.consistency
