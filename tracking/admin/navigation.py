@@ -49,7 +49,10 @@ _GROUPS: Final = (
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    home = {"title": "Search", "icon": "search", "link": reverse("admin:index")}
+    # the home page is a search for whoever may open what it finds
+    may_find = request.user.has_perm("tracking.view_transaction")
+    title, icon = ("Search", "search") if may_find else ("Home", "home")
+    home = {"title": title, "icon": icon, "link": reverse("admin:index")}
     groups = []
     for title, entries in _GROUPS:
         items = [_item(*entry) for entry in entries]

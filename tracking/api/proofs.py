@@ -1,13 +1,13 @@
 """Checkpoints of the log, and proofs out of it (docs/integrity.md).
 
 A checkpoint tells nothing of any record but how many there are in the whole installation; who
-may read may see them all. A proof of a record is as visible as the record.
+may see checkpoints may see them all. A proof of a record is as visible as the record.
 """
 
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Final
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,6 +28,8 @@ from tracking.ledger.proofs import (
     prove_consistency,
     prove_inclusion,
 )
+
+CHECKPOINTS: Final = "tracking.view_logcheckpoint"
 
 
 class RecordProof(ReadView):
@@ -66,6 +68,7 @@ class RecordProof(ReadView):
 class CheckpointList(ReadView):
     """Checkpoints, the newest first; `before`: only smaller ones."""
 
+    permission = CHECKPOINTS
     parameters = ("before", "page_size")
 
     @schema.checkpoint_list
@@ -79,6 +82,7 @@ class CheckpointList(ReadView):
 class LatestCheckpoint(ReadView):
     """The newest checkpoint."""
 
+    permission = CHECKPOINTS
     parameters = ()
 
     @schema.checkpoint_latest
@@ -92,6 +96,7 @@ class LatestCheckpoint(ReadView):
 class Consistency(ReadView):
     """That the log of a later checkpoint begins with that of an earlier one."""
 
+    permission = CHECKPOINTS
     parameters = ("from", "to")
 
     @schema.consistency
