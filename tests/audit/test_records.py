@@ -22,7 +22,7 @@ from tracking.errors import ImmutableRecord
 from tracking.models import AccessRecord, Transaction, TransactionBlock, User
 from tracking.mongo.connection import collection
 from tracking.projection.rebuild import compare
-from tracking.verification.keys import Keys
+from tracking.verification.keys import installed_keys
 from tracking.verification.run import verify
 
 NOW = datetime(2026, 1, 31, 10, tzinfo=UTC)
@@ -72,7 +72,7 @@ class TestInTheJournal:
             record_access(looked())
         record_access(looked(tenants=["acme", "globex"]))
         drain()
-        report = verify(now=clock.now(), keys=Keys.of_installation())
+        report = verify(now=clock.now(), keys=installed_keys())
         assert (report.size, report.records, report.findings.total) == (7, 7, 0)
 
     @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ class TestInTheJournal:
             collection("journal").delete_one({"_id": key})
         else:
             assert collection("journal").update_one({"_id": key}, tamper).modified_count == 1
-        report = verify(now=clock.now(), keys=Keys.of_installation())
+        report = verify(now=clock.now(), keys=installed_keys())
         assert report.findings.total > 0
 
     def test_one_that_is_slipped_in_is_found(self) -> None:
@@ -106,7 +106,7 @@ class TestInTheJournal:
         row = collection("journal").find_one({"tenant": "~acme"})
         assert row is not None
         collection("journal").insert_one({**row, "_id": "~acme/made-up", "index": 1})
-        assert verify(now=clock.now(), keys=Keys.of_installation()).findings.total > 0
+        assert verify(now=clock.now(), keys=installed_keys()).findings.total > 0
 
     def test_nothing_is_derived_of_them(self) -> None:
         make_tenant()
