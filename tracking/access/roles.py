@@ -6,7 +6,8 @@ derived documents can only ever be viewed, so their verbs are `view` and those o
 - Auditor: everything of the tenant unmasked, and evidence of it to hand out; starts verifications,
   changes nothing.
 - Support: finds objects and reads their lifetimes, masked; no raw records.
-- Developer: the same, and the journal with raw records and stack traces, masked.
+- Developer: the same, and the journal with raw records and stack traces, masked; simulates
+  objects in test tenants.
 - Analyst: flows, and how many transactions there are; no list of them and no single one.
 - Administrator: people, tenants, keys and flow definitions; no record content.
 """
@@ -32,10 +33,12 @@ MANAGE_AND_REMOVE: Final = (*MANAGE, "delete")
 EXPORT: Final = "tracking.export_transactionblock"
 REVEAL: Final = "tracking.reveal_transactionblock"
 COUNT: Final = "tracking.count_transaction"
+SIMULATE: Final = "tracking.simulate_tenant"
 OWN_PERMISSIONS: Final[Mapping[str, str]] = {
     EXPORT: "Can export evidence",
     REVEAL: "Can read what is masked",
     COUNT: "Can see how many transactions there are",
+    SIMULATE: "Can simulate objects in test tenants",
 }
 
 _LISTS: Final = {
@@ -72,7 +75,14 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "auth.group": VIEW,
     },
     "Support": {**_LISTS, **_FLOWS},
-    "Developer": {**_LISTS, **_FLOWS, **_JOURNAL, **_LOG, **_RUNS},
+    "Developer": {
+        **_LISTS,
+        **_FLOWS,
+        **_JOURNAL,
+        **_LOG,
+        **_RUNS,
+        "tracking.tenant": ("simulate",),
+    },
     "Analyst": {**_COUNTS, **_FLOWS},
     "Administrator": {
         "tracking.tenant": MANAGE,

@@ -8,6 +8,8 @@ from typing import Any, Final
 from django.http import HttpRequest
 from django.urls import reverse
 
+from tracking.access.roles import SIMULATE
+
 _GROUPS: Final = (
     (
         "Track",
@@ -56,8 +58,21 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     groups = []
     for title, entries in _GROUPS:
         items = [_item(*entry) for entry in entries]
-        groups.append({"title": title, "items": [home, *items] if title == "Track" else items})
+        if title == "Track":
+            items.insert(0, home)
+        elif title == "Flows":
+            items.append(_simulate())
+        groups.append({"title": title, "items": items})
     return groups
+
+
+def _simulate() -> dict[str, Any]:
+    return {
+        "title": "Simulate",
+        "icon": "science",
+        "link": reverse("admin:simulate"),
+        "permission": lambda request: request.user.has_perm(SIMULATE),
+    }
 
 
 def _item(title: str, icon: str, label: str) -> dict[str, Any]:

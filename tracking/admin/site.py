@@ -24,7 +24,12 @@ class DftAdminSite(UnfoldAdminSite):
     enable_nav_sidebar = True
 
     def extra_urls(self) -> list[URLPattern]:
-        return [path("find/", self.admin_view(self.find), name="find")]
+        from tracking.admin.simulating import simulation
+
+        return [
+            path("find/", self.admin_view(self.find), name="find"),
+            path("simulate/", self.admin_view(simulation), name="simulate"),
+        ]
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -42,6 +42,7 @@ LOOKS: Final[dict[str, str]] = {
     },
     "admin:index": v.LIST,
     "admin:password_change": v.CHANGE,
+    "admin:simulate": v.CHANGE,
     "admin:find": v.SEARCH,
     "admin:search": v.SEARCH,
     "admin:tracking_transaction_evidence": v.EXPORT,

@@ -1,4 +1,4 @@
-from django.db import migrations
+from django.db import migrations, models
 
 import tracking.mongo.indexes
 
@@ -7,6 +7,16 @@ class Migration(migrations.Migration):
     dependencies = [("tracking", "0004_key_networks")]
 
     operations = [
+        migrations.AddField(
+            model_name="tenant",
+            name="is_test",
+            field=models.BooleanField(
+                default=False,
+                help_text="For trying things out: Developers may simulate objects in it. A tenant"
+                " is one from its beginning, or never.",
+                verbose_name="test tenant",
+            ),
+        ),
         migrations.CreateModel(
             name="AccessRecord",
             fields=[],
