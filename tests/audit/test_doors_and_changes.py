@@ -162,7 +162,11 @@ def test_ones_own_password_is_a_change_too() -> None:
     with_password("anna")
     client = Client()
     client.post(LOGIN, {"username": "anna", "password": WORD})
-    words = {"old_password": WORD, "new_password1": "other-word-99", "new_password2": "other-word-99"}
+    words = {
+        "old_password": WORD,
+        "new_password1": "other-word-99",
+        "new_password2": "other-word-99",
+    }
     with noted() as found:
         client.get(reverse("admin:password_change"))
         assert client.post(reverse("admin:password_change"), words).status_code == 302

@@ -26,7 +26,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 NO_CONTENT = {
     "admin:(login|logout|password_change_done|jsi18n)": "sign-ins are told by themselves",
     "admin:(autocomplete|view_on_site|app_list|r)": "names of what people manage",
-    "admin:toggle_sidebar": "how the page looks",
     "admin:(tracking|auth)_(tenant|user|membership|apikey|group|flowdefinition)_.*": (
         "changes are told by themselves"
     ),

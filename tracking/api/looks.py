@@ -12,15 +12,12 @@ from collections.abc import Callable
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
 
 from tracking import clock
 from tracking import vocabulary as v
-from tracking.api.problems import RETRY_SECONDS, is_for_machines, problem, unavailable
+from tracking.api.outage import away, held_back, is_outage
 from tracking.audit.access import NotRecorded, record_access
 from tracking.audit.who import access_of, actor_of, tenants_about
-from tracking.errors import DatabaseUnavailable
-from tracking.mongo.connection import is_unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -78,22 +75,20 @@ class Looks:
         except NotRecorded as error:
             logger.error("%s", error)
             response.close()
-            return _held_back(request)
+            return held_back(request)
         except Exception as error:
-            if not is_unavailable(error) and not isinstance(error, DatabaseUnavailable):
+            if not is_outage(error):
                 raise
             response.close()
-            return _away(request)
+            return away(request)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """What the API's views explain themselves, pages do here."""
         if isinstance(error, NotRecorded):
             logger.error("%s", error)
-            return _held_back(request)
-        if isinstance(error, DatabaseUnavailable) or is_unavailable(error):
-            return _away(request)
-        return None
+            return held_back(request)
+        return away(request) if is_outage(error) else None
 
 
 def _action_of(request: HttpRequest, response: HttpResponse) -> str | None:
@@ -134,36 +129,3 @@ def _record(request: HttpRequest, response: HttpResponse, action: str) -> None:
             target="" if outcome == v.ACCESS_DONE else request.path,
         )
     )
-
-
-def _held_back(request: HttpRequest) -> HttpResponse:
-    if is_for_machines(request):
-        return problem(
-            503,
-            "access_not_recorded",
-            "Who looked could not be written down, so nothing is shown. Try again.",
-            headers={"Retry-After": str(RETRY_SECONDS)},
-        )
-    return _page(
-        "This cannot be shown just now",
-        "Whoever looks at records is written down, and that did not work. Nothing is shown until"
-        " it does: please try again in a moment.",
-    )
-
-
-def _away(request: HttpRequest) -> HttpResponse:
-    if is_for_machines(request):
-        return unavailable()
-    return _page(
-        "The database does not answer",
-        "Nothing that was recorded is lost, and records are accepted again as soon as it is back."
-        " Please try again in a moment.",
-    )
-
-
-def _page(title: str, text: str) -> HttpResponse:
-    body = render_to_string("503.html", {"title": title, "text": text})
-    answer = HttpResponse(body, status=503)
-    answer["Retry-After"] = str(RETRY_SECONDS)
-    answer["Cache-Control"] = "no-store"
-    return answer

@@ -1,11 +1,11 @@
 """An access as a record of the journal, and its way there.
 
-    object       who: {"type": user | key | operator | stranger, "id": never a name}
-    flow, block  "access", the action;  stage: egress for what was shown, ingress for signing in
-    status       succeeded, or skipped (not found), filtered (refused), failed, with a reason
-    transaction  the session, key or command that it belongs to
-    parents      the transactions that were looked at
-    attributes   names, addresses, pages, search terms, changes: erasable like all of them
+object       who: {"type": user | key | operator | stranger, "id": never a name}
+flow, block  "access", the action;  stage: egress for what was shown, ingress for signing in
+status       succeeded, or skipped (not found), filtered (refused), failed, with a reason
+transaction  the session, key or command that it belongs to
+parents      the transactions that were looked at
+attributes   names, addresses, pages, search terms, changes: erasable like all of them
 """
 
 from __future__ import annotations

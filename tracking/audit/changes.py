@@ -34,9 +34,12 @@ def changes_of(form: BaseForm, formsets: Iterable[Any] | None, *, added: bool) -
     """Fields of a form that was saved, and the rows beside it; secrets by their names alone."""
     noted = Changes()
     found = noted.fields
-    for name in form.changed_data:
+    # of something new all of it, also where it is as it was proposed
+    for name in form.cleaned_data if added else form.changed_data:
         if any(word in name.lower() for word in _SECRET):
             found.append((name, "", _HIDDEN))
+            continue
+        if added and not form.cleaned_data[name]:
             continue
         old = "" if added else spelled(form.initial.get(name))
         found.append((name, old, spelled(form.cleaned_data.get(name))))

@@ -52,15 +52,11 @@ def _signed_out(request: HttpRequest | None, user: Any, **_: Any) -> None:
 def _at_the_door(request: HttpRequest, user: User, action: str, outcome: str) -> None:
     actor = actor_of_user(user, getattr(request, "session", None))
     record_access(
-        access_of(
-            request, actor, clock.now(), action, outcome, tenants=_tenants_of(user), terms={}
-        )
+        access_of(request, actor, clock.now(), action, outcome, tenants=_tenants_of(user), terms={})
     )
 
 
-def _refused(
-    credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any
-) -> None:
+def _refused(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """Somebody who does not prove to be whom they name. A name that nobody has is not kept: it
     may be a password that was typed into the wrong field."""
     if request is None or not _is_asked(request):

@@ -218,7 +218,7 @@ class Follower:
         size, before = log_size(), self._size
         far = size - leaf >= FAR_STEPS * STEP_LEAVES
         self._jump = far and deriving.known >= deriving.met * INTERLEAVED
-        self.outrun = far and 0 < before and size - before > found.count
+        self.outrun = far and before > 0 and size - before > found.count
         self._size = size
         return found.count
 
