@@ -20,6 +20,7 @@ from tracking import clock
 from tracking import vocabulary as v
 from tracking.access.roles import SIMULATE
 from tracking.access.scope import visible_to
+from tracking.admin import display as show
 from tracking.admin.once import moment_of
 from tracking.audit.who import say_shown
 from tracking.ingest import accept
@@ -123,6 +124,9 @@ def simulation(request: HttpRequest) -> HttpResponse:
         "form": form,
         "offered": form.fields["tenant"].queryset.exists(),  # type: ignore[attr-defined]
         "made": made,
+        "fates": [(show.label(status), count) for status, count in made.statuses.items() if count]
+        if made
+        else [],
         "list_url": reverse("admin:tracking_transaction_changelist"),
     }
     request.current_app = admin.site.name

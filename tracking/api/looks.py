@@ -68,7 +68,8 @@ class Looks:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._get_response(request)
         action = _action_of(request, response)
-        if action is None:
+        # what is away, or too busy, has shown nothing; asking it once more would only take longer
+        if action is None or response.status_code in (429, 503):
             return response
         try:
             _record(request, response, action)
