@@ -14,8 +14,10 @@ class TrackingConfig(AppConfig):
 
     def ready(self) -> None:
         from tracking.admin import pages  # noqa: F401  (registers them)
+        from tracking.audit.doors import listen
         from tracking.mongo import checks  # noqa: F401  (registers system checks)
 
+        listen()
         # A post of 500 records makes some 10,000 containers that all live until it is answered.
         # With its usual threshold of 700 Python walks them again and again and finds nothing:
         # it took a third of the time of a post.

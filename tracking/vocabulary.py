@@ -69,6 +69,18 @@ SCOPE_INGEST, SCOPE_READ, SCOPE_VERIFY, SCOPE_EXPORT = SCOPES = (
     "export",
 )
 
+# Who looked: access records stand in the journal like all others, under a tenant of their own for
+# each tenant; no slug of a tenant begins so. Behind all of them in order, so that one bound leaves
+# them out.
+ACCESS_MARK: Final = "~"
+ACCESS_FLOW: Final = "access"
+ACTIONS: Final = ("view", "list", "search", "export", "verify", "change", "sign in", "sign out")
+VIEW, LIST, SEARCH, EXPORT, VERIFY, CHANGE, SIGN_IN, SIGN_OUT = ACTIONS
+ACCESS_OUTCOMES: Final = ("done", "not found", "refused", "failed")
+ACCESS_DONE, ACCESS_NOT_FOUND, ACCESS_REFUSED, ACCESS_FAILED = ACCESS_OUTCOMES
+ACTORS: Final = ("user", "key", "operator", "stranger")
+USER, KEY, OPERATOR, STRANGER = ACTORS
+
 ROLES: Final = ("Auditor", "Support", "Developer", "Analyst", "Administrator")
 
 # --- Limits of one record (the HTTP contract) --------------------------------------------

@@ -109,6 +109,22 @@ def test_an_administrator_sees_no_record_content() -> None:
     assert "Newest failures" not in html
 
 
+def test_an_analyst_sees_figures_and_no_object() -> None:
+    make_world()
+    assert counts("analyst") == counts("support")
+    html = home("analyst")
+    assert "Lists are up to date" in html or "behind" in html
+    for hidden in ("order-bad", "Newest failures", "tracking/transaction/", reverse("admin:find")):
+        assert hidden not in html, hidden
+
+
+def test_an_analyst_of_an_empty_tenant_is_told_so() -> None:
+    make_people()
+    html = home("analyst")
+    assert "Nothing is recorded yet" in html
+    assert "curl" not in html
+
+
 def test_counts_stop_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     make_world()
     monkeypatch.setattr(dashboard, "LOOKED_THROUGH", 2)

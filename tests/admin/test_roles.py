@@ -7,7 +7,14 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 
 from tracking import vocabulary as v
-from tracking.access.roles import ROLE_PERMISSIONS, role_permissions, sync_roles
+from tracking.access.roles import (
+    COUNT,
+    EXPORT,
+    REVEAL,
+    ROLE_PERMISSIONS,
+    role_permissions,
+    sync_roles,
+)
 from tracking.models.immutable import Derived, Fact
 
 pytestmark = pytest.mark.django_db
@@ -50,10 +57,23 @@ def test_no_role_may_write_facts_or_derived_documents() -> None:
     }
     for role, models in ROLE_PERMISSIONS.items():
         for model in fenced & models.keys():
-            # what may leave the house is not changed by it, nor by starting a verification
-            assert set(models[model]) <= {"view", "export", "start"}, (role, model)
+            # what leaves the house, is counted or is read unmasked is not changed by it
+            allowed = {"view", "export", "start", "reveal", "count"}
+            assert set(models[model]) <= allowed, (role, model)
 
 
-def test_an_administrator_reads_no_records() -> None:
+@pytest.mark.parametrize("role", ["Administrator", "Analyst"])
+def test_neither_administrators_nor_analysts_read_records(role: str) -> None:
     content = {"transaction", "transactionblock", "transactionprogress", "transactionblockprogress"}
-    assert not [p for p in held("Administrator") if p.partition("view_")[2] in content]
+    assert not [p for p in held(role) if p.partition("view_")[2] in content]
+
+
+def test_auditors_alone_read_what_is_masked_and_hand_out_evidence() -> None:
+    for right in (REVEAL, EXPORT):
+        assert [role for role in v.ROLES if right in held(role)] == ["Auditor"]
+
+
+def test_whoever_may_see_lists_may_see_their_counts() -> None:
+    counting = {role for role in v.ROLES if COUNT in held(role)}
+    listing = {role for role in v.ROLES if "tracking.view_transaction" in held(role)}
+    assert counting == listing | {"Analyst"}

@@ -25,6 +25,7 @@ from tracking.verification.runs import keep
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FACTS = [
+    m.AccessRecord,
     m.TransactionBlock,
     m.SealQueueEntry,
     m.LogSegment,

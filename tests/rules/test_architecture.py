@@ -36,6 +36,7 @@ LEVELS = {
     "importing": 40,
     "simulation": 40,
     "evidence": 45,
+    "audit": 45,
     "api": 50,
     "admin": 50,
     "running": 50,

@@ -1,4 +1,4 @@
-"""From where somebody asks, and which networks that may be. Knows nothing of HTTP but two texts."""
+"""From where somebody asks, and which networks that may be."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from ipaddress import (
     ip_network,
 )
 from typing import Final
+
+from django.conf import settings
+from django.http import HttpRequest
 
 NETWORKS_MAX: Final = 20
 _HOPS_MAX: Final = 20
@@ -69,3 +72,10 @@ def _address(text: str) -> Address | None:
         return None
     # An IPv4 client on a socket for both.
     return getattr(found, "ipv4_mapped", None) or found
+
+
+def address_of_request(request: HttpRequest) -> Address | None:
+    """From where the request comes, by what the proxies of `DFT_TRUSTED_PROXIES` say."""
+    meta = request.META
+    peer, forwarded = meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
+    return address_of(peer, forwarded, settings.DFT_TRUSTED_PROXIES)

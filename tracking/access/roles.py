@@ -1,13 +1,14 @@
 """What each role may do: one table, kept as Django groups of the same names.
 
 A role says *what* someone may do; memberships say *whose data* (access/scope.py). Facts and
-derived documents can only ever be viewed, so their verbs are `view` alone.
+derived documents can only ever be viewed, so their verbs are `view` and those of ours.
 
-- Auditor: everything of the tenant, and evidence of it to hand out; starts verifications, changes
-  nothing.
-- Support: finds objects and reads their lifetimes; the pages show no raw records to them.
-- Developer: the same, and the journal with raw records, attributes and stack traces.
-- Analyst: the lists of transactions and progress, for figures; no journal.
+- Auditor: everything of the tenant unmasked, and evidence of it to hand out; starts verifications,
+  changes nothing.
+- Support: finds objects and reads their lifetimes, masked; no raw records.
+- Developer: the same, and the journal with raw records and stack traces, masked; simulates
+  objects in test tenants.
+- Analyst: flows, and how many transactions there are; no list of them and no single one.
 - Administrator: people, tenants, keys and flow definitions; no record content.
 """
 
@@ -27,11 +28,25 @@ VIEW: Final = ("view",)
 MANAGE: Final = ("view", "add", "change")
 MANAGE_AND_REMOVE: Final = (*MANAGE, "delete")
 
+# Rights that Django's four do not know: records leave the house; what is masked is read; how many
+# there are is told to who may see none of them.
+EXPORT: Final = "tracking.export_transactionblock"
+REVEAL: Final = "tracking.reveal_transactionblock"
+COUNT: Final = "tracking.count_transaction"
+SIMULATE: Final = "tracking.simulate_tenant"
+OWN_PERMISSIONS: Final[Mapping[str, str]] = {
+    EXPORT: "Can export evidence",
+    REVEAL: "Can read what is masked",
+    COUNT: "Can see how many transactions there are",
+    SIMULATE: "Can simulate objects in test tenants",
+}
+
 _LISTS: Final = {
-    "tracking.transaction": VIEW,
+    "tracking.transaction": (*VIEW, "count"),
     "tracking.transactionprogress": VIEW,
     "tracking.transactionblockprogress": VIEW,
 }
+_COUNTS: Final = {"tracking.transaction": ("count",)}
 _FLOWS: Final = {
     "tracking.flowdefinition": VIEW,
     "tracking.flowstep": VIEW,
@@ -43,18 +58,16 @@ _LOG: Final = {
     "tracking.logsegment": VIEW,
     "tracking.sealqueueentry": VIEW,
 }
-# Records leave the house: a right of its own, which Django's four do not know.
-_EVIDENCE: Final = {"tracking.transactionblock": (*VIEW, "export")}
-EXPORT: Final = "tracking.export_transactionblock"
 _RUNS: Final = {"tracking.verificationrun": VIEW}
 
 ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "Auditor": {
         **_LISTS,
         **_FLOWS,
-        **_EVIDENCE,
+        "tracking.transactionblock": (*VIEW, "export", "reveal"),
         **_LOG,
         "tracking.verificationrun": (*VIEW, "start"),
+        "tracking.accessrecord": VIEW,
         "tracking.tenant": VIEW,
         "tracking.user": VIEW,
         "tracking.membership": VIEW,
@@ -62,8 +75,15 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "auth.group": VIEW,
     },
     "Support": {**_LISTS, **_FLOWS},
-    "Developer": {**_LISTS, **_FLOWS, **_JOURNAL, **_LOG, **_RUNS},
-    "Analyst": {**_LISTS, **_FLOWS},
+    "Developer": {
+        **_LISTS,
+        **_FLOWS,
+        **_JOURNAL,
+        **_LOG,
+        **_RUNS,
+        "tracking.tenant": ("simulate",),
+    },
+    "Analyst": {**_COUNTS, **_FLOWS},
     "Administrator": {
         "tracking.tenant": MANAGE,
         "tracking.user": MANAGE,
@@ -91,11 +111,14 @@ def sync_roles() -> None:
     for app in ("auth", "tracking"):
         # the signal that makes permissions may come after the one that calls us
         create_permissions(apps.get_app_config(app), verbosity=0)
-    Permission.objects.get_or_create(
-        codename=EXPORT.partition(".")[2],
-        content_type=ContentType.objects.get_for_model(apps.get_model("tracking.TransactionBlock")),
-        defaults={"name": "Can export evidence"},
-    )
+    for own, name in OWN_PERMISSIONS.items():
+        codename = own.partition(".")[2]
+        model = apps.get_model("tracking", codename.partition("_")[2])
+        Permission.objects.get_or_create(
+            codename=codename,
+            content_type=ContentType.objects.get_for_model(model),
+            defaults={"name": name},
+        )
     by_name = {
         f"{app}.{codename}": pk
         for pk, app, codename in Permission.objects.filter(

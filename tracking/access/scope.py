@@ -12,6 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model, Q, QuerySet
 
 from tracking import models as m
+from tracking import vocabulary as v
 from tracking.access.keys import KeyHolder
 from tracking.mongo import lookups  # noqa: F401  (registers `holds`)
 
@@ -26,6 +27,7 @@ _BY_TENANT: Final[dict[type[Model], str]] = {
     m.FlowStep: "definition__tenant_id__in",
     m.FlowBlock: "tenant__in",
     m.TransactionBlock: "tenant_id__in",
+    m.AccessRecord: "tenant_id__in",
     m.Transaction: "tenant_id__in",
     m.TransactionProgress: "tenant_id__in",
     m.TransactionBlockProgress: "tenant_id__in",
@@ -40,6 +42,11 @@ def tenants_of(who: Who) -> list[str]:
     if not isinstance(who, m.User) or not who.is_active:
         return []
     return sorted(m.Membership.objects.filter(user_id=who.pk).values_list("tenant_id", flat=True))
+
+
+def access_tenant(tenant: str) -> str:
+    """Under which the access records of a tenant stand in the journal; "": the installation's."""
+    return f"{v.ACCESS_MARK}{tenant}"
 
 
 def visible_to(who: Who, model: type[Model]) -> QuerySet[Any]:
@@ -61,6 +68,10 @@ def visible_to(who: Who, model: type[Model]) -> QuerySet[Any]:
     if model is m.VerificationRun:
         # One log for all tenants, so a run is everybody's; its findings are shown by tenant.
         return rows
+    if model is m.AccessRecord:
+        tenants = [access_tenant(tenant) for tenant in tenants]
+        if who.is_superuser:  # type: ignore[union-attr]  # a key has no tenant of several
+            tenants.append(access_tenant(""))
     path = _BY_TENANT.get(model)
     if path is None:
         raise LookupError(f"tracking/access/scope.py does not say whose {model._meta.label} is.")

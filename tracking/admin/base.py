@@ -22,6 +22,8 @@ from tracking.admin.filters import TenantFilter
 from tracking.admin.freshness import freshness_of
 from tracking.admin.once import moment_of, my_tenants
 from tracking.admin.paging import BoundedChangeList, BoundedPaginator
+from tracking.audit.changes import Changes, changes_of, record_change
+from tracking.audit.who import say_missing
 from tracking.errors import DatabaseUnavailable
 from tracking.models.immutable import Derived
 from tracking.projection.status import lag
@@ -55,6 +57,12 @@ class ScopedAdmin(ModelAdmin):
     list_filter_submit = True
     compressed_fields = True
 
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        say_missing(request)
+        return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = visible_to(request.user, self.model)
         ordering = self.get_ordering(request)
@@ -80,7 +88,41 @@ class ScopedAdmin(ModelAdmin):
         return chosen
 
 
-class ManagedAdmin(ScopedAdmin):
+class RecordedChanges:
+    """Whatever is added, changed or deleted is written down, or does not happen.
+
+    Before Django's own `ModelAdmin` in the order of bases, whose hooks these are.
+    """
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        request.dft_changes = changes_of(form, formsets, added=add)
+        return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        record_change(request, obj, _what(message, "added"), _noted(request))
+        return super().log_addition(request, obj, message)  # type: ignore[misc]
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        record_change(request, obj, _what(message, "changed"), _noted(request))
+        return super().log_change(request, obj, message)  # type: ignore[misc]
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for row in queryset:
+            record_change(request, row, "deleted")
+        return super().log_deletions(request, queryset)  # type: ignore[misc]
+
+
+def _what(message: Any, otherwise: str) -> str:
+    return message if isinstance(message, str) and message else otherwise
+
+
+def _noted(request: HttpRequest) -> Changes | None:
+    return request.__dict__.pop("dft_changes", None)
+
+
+class ManagedAdmin(RecordedChanges, ScopedAdmin):
     """What people manage: added, changed, and mostly switched off instead of deleted."""
 
     actions = None  # one by one, where each has its own page that asks

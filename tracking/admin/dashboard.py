@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from pymongo.errors import PyMongoError
 
 from tracking import vocabulary as v
+from tracking.access.roles import COUNT
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin.base import matching_keys
@@ -37,6 +38,8 @@ _SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Count:
+    """`url` is empty where the reader may open no list."""
+
     state: str
     word: str
     tone: str
@@ -68,6 +71,7 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class Board:
     may_track: bool
+    may_count: bool
     tenants: list[str]
     counts: list[Count]
     failures: list[Hit]
@@ -83,24 +87,29 @@ def home(request: HttpRequest) -> Board:
     tenants = my_tenants(request)
     moment = moment_of(request)
     may_track = request.user.has_perm("tracking.view_transaction")
+    may_count = request.user.has_perm(COUNT)
     counts: list[Count] = []
     failures: list[Hit] = []
     freshness: Freshness | None = None
     anchors: Anchors | None = None
     empty = waiting = False
-    if may_track and tenants:
+    if (may_track or may_count) and tenants:
         rows = visible_to(request.user, Transaction)
         empty = not _exists(rows)
         freshness = freshness_of(lag(moment))
-        anchors = anchors_of(standings(moment), moment)
         waiting = empty and _exists(visible_to(request.user, TransactionBlock))
+        if may_count and not empty:
+            url = reverse("admin:tracking_transaction_changelist") if may_track else ""
+            counts = [_count(rows, tenants, status, moment, url) for status in _SHOWN]
+    if may_track and tenants:
+        anchors = anchors_of(standings(moment), moment)
         if not empty:
-            counts = [_count(rows, tenants, status, moment) for status in _SHOWN]
             failed = rows.filter(status=v.TX_FAILED).order_by("-updated_at", "-key")
             failures = [hit_of(row, moment) for row in failed[:FAILURES_SHOWN]]
     may_make_keys = request.user.has_perm("tracking.add_apikey")
     return Board(
         may_track=may_track,
+        may_count=may_count,
         tenants=tenants,
         counts=counts,
         failures=failures,
@@ -135,14 +144,16 @@ def _exists(rows: QuerySet) -> bool:
     return bool(rows.order_by().values("pk")[:1])
 
 
-def _count(rows: QuerySet, tenants: list[str], status: str, moment: datetime) -> Count:
+def _count(
+    rows: QuerySet, tenants: list[str], status: str, moment: datetime, list_url: str
+) -> Count:
     tone, icon = show.LOOKS[status]
     if status in (v.STALLED, v.OVERDUE):
         field = "stalls_at" if status == v.STALLED else "due_at"
         text = _or_many(lambda: _clocked(tenants, field, moment))
     else:
         text = _or_many(lambda: count_text(bounded_count(rows.filter(status=status))))
-    url = f"{reverse('admin:tracking_transaction_changelist')}?status={status}"
+    url = f"{list_url}?status={status}" if list_url else ""
     return Count(status, show.word(status), tone, icon, text, _HINTS[status], url)
 
 

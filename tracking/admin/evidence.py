@@ -18,6 +18,7 @@ from tracking.admin import display as show
 from tracking.admin.base import ReadOnlyAdmin, key_of
 from tracking.admin.once import moment_of, my_tenants
 from tracking.admin.paging import SECONDS
+from tracking.audit.who import say_given, say_missing
 from tracking.errors import NotFound
 from tracking.evidence.gather import Altered, TooLarge
 from tracking.evidence.handing import hand_over, wanted_of
@@ -75,9 +76,11 @@ class EvidenceDownloads(ReadOnlyAdmin):
     def _given(
         self, request: HttpRequest, wanted: Wanted, back: str, search: str = ""
     ) -> HttpResponse:
+        say_given(request, wanted)
         try:
             return hand_over(wanted, who=request.user, moment=moment_of(request), search=search)
         except NotFound:
+            say_missing(request)
             messages.error(request, "There is nothing to give evidence of.")
         except (TooLarge, Altered, LogBroken, NoKeys) as error:
             messages.error(request, f"{error}")

@@ -20,6 +20,7 @@ from tracking.admin.base import OwnPageAdmin, matching_keys
 from tracking.admin.once import moment_of, my_tenants
 from tracking.admin.raw import RawRecord, raw_record
 from tracking.anchoring.state import RecordState, state_of_record, states_of_batches
+from tracking.audit.who import say_shown
 from tracking.models import Transaction, TransactionBlock
 from tracking.projection.corrections import Corrections, corrections_of, withdrawn_in
 
@@ -90,6 +91,12 @@ class JournalAdmin(OwnPageAdmin):
         record = self.get_object(request, admin.utils.unquote(object_id))
         if record is None:
             return None
+        say_shown(
+            request,
+            tenants=[record.tenant_id],
+            transactions=[record.transaction],
+            record=record.record_id,
+        )
         return {
             "title": record.record_id,
             "page": _record_page(request, record),

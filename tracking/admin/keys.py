@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Field, Model
 from django.forms.models import ModelChoiceField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -190,12 +191,13 @@ class ApiKeyAdmin(ManagedAdmin):
         if request.method == "POST" and form.is_valid():
             overlap = timedelta(days=form.cleaned_data["days"])
             try:
-                new, text = rotate(key.pk, overlap=overlap, moment=clock.now())
+                with transaction.atomic():
+                    new, text = rotate(key.pk, overlap=overlap, moment=clock.now())
+                    self.log_change(request, key, f"Replaced by dft_{new.prefix}_….")
+                    self.log_addition(request, new, f"In place of dft_{key.prefix}_….")
             except ValueError as error:
                 self.message_user(request, f"{error}", messages.ERROR)
                 return HttpResponseRedirect(back)
-            self.log_change(request, key, f"Replaced by dft_{new.prefix}_….")
-            self.log_addition(request, new, f"In place of dft_{key.prefix}_….")
             key.refresh_from_db()
             return self._shown_once(request, new, text, old=key)
         context = {
@@ -224,8 +226,11 @@ class ApiKeyAdmin(ManagedAdmin):
             raise PermissionDenied
         back = reverse("admin:tracking_apikey_change", args=(key.pk,))
         if request.method == "POST":
-            if revoke(key.pk):
-                self.log_change(request, key, "Revoked.")
+            with transaction.atomic():
+                revoked = revoke(key.pk)
+                if revoked:
+                    self.log_change(request, key, "Revoked.")
+            if revoked:
                 self.message_user(request, f"{key.name} is revoked and opens no door any more.")
             return HttpResponseRedirect(back)
         context = {

@@ -8,6 +8,8 @@ from typing import Any, Final
 from django.http import HttpRequest
 from django.urls import reverse
 
+from tracking.access.roles import SIMULATE
+
 _GROUPS: Final = (
     (
         "Track",
@@ -42,18 +44,35 @@ _GROUPS: Final = (
             ("Memberships", "badge", "tracking.membership"),
             ("API keys", "key", "tracking.apikey"),
             ("Roles", "shield_person", "auth.group"),
+            ("Access records", "visibility", "tracking.accessrecord"),
         ),
     ),
 )
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    home = {"title": "Search", "icon": "search", "link": reverse("admin:index")}
+    # the home page is a search for whoever may open what it finds
+    may_find = request.user.has_perm("tracking.view_transaction")
+    title, icon = ("Search", "search") if may_find else ("Home", "home")
+    home = {"title": title, "icon": icon, "link": reverse("admin:index")}
     groups = []
     for title, entries in _GROUPS:
         items = [_item(*entry) for entry in entries]
-        groups.append({"title": title, "items": [home, *items] if title == "Track" else items})
+        if title == "Track":
+            items.insert(0, home)
+        elif title == "Flows":
+            items.append(_simulate())
+        groups.append({"title": title, "items": items})
     return groups
+
+
+def _simulate() -> dict[str, Any]:
+    return {
+        "title": "Simulate",
+        "icon": "science",
+        "link": reverse("admin:simulate"),
+        "permission": lambda request: request.user.has_perm(SIMULATE),
+    }
 
 
 def _item(title: str, icon: str, label: str) -> dict[str, Any]:

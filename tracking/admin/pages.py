@@ -1,6 +1,7 @@
 """Every page of the admin: importing this module registers them."""
 
 from tracking.admin import (
+    accesses,
     blocks,
     checkpoints,
     flows,
@@ -14,6 +15,7 @@ from tracking.admin import (
 )
 
 __all__ = [
+    "accesses",
     "blocks",
     "checkpoints",
     "flows",

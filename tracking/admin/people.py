@@ -9,10 +9,11 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Field, Model, Q, QuerySet
 from django.forms import ModelForm
 from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -25,7 +26,7 @@ from unfold.widgets import (
 from tracking import vocabulary as v
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
-from tracking.admin.base import ManagedAdmin
+from tracking.admin.base import ManagedAdmin, RecordedChanges
 from tracking.admin.once import my_tenants
 from tracking.models import Membership, Tenant, User
 
@@ -146,6 +147,12 @@ class PeopleAdmin(ManagedAdmin, DjangoUserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # switched off instead: what they did keeps their name
 
+    def user_change_password(
+        self, request: HttpRequest, id: str, form_url: str = ""
+    ) -> HttpResponse:
+        with transaction.atomic():  # and written down, or neither
+            return super().user_change_password(request, id, form_url)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
@@ -192,7 +199,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(ModelAdmin, DjangoGroupAdmin):
+class RoleAdmin(RecordedChanges, ModelAdmin, DjangoGroupAdmin):
     """The five roles follow their table in the code; further groups are a superuser's matter."""
 
     list_display = ("name", "kind_cell")

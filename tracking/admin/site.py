@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -23,7 +24,12 @@ class DftAdminSite(UnfoldAdminSite):
     enable_nav_sidebar = True
 
     def extra_urls(self) -> list[URLPattern]:
-        return [path("find/", self.admin_view(self.find), name="find")]
+        from tracking.admin.simulating import simulation
+
+        return [
+            path("find/", self.admin_view(self.find), name="find"),
+            path("simulate/", self.admin_view(simulation), name="simulate"),
+        ]
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -43,6 +49,8 @@ class DftAdminSite(UnfoldAdminSite):
         """From the search box: one hit opens its lifetime, several are listed to choose from."""
         from tracking.admin.dashboard import hits, the_one, unlisted
 
+        if not request.user.has_perm("tracking.view_transaction"):
+            raise PermissionDenied
         term = request.GET.get("q", "").strip()
         found = hits(request, term)
         if one := the_one(found, term):

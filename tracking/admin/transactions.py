@@ -24,6 +24,7 @@ from tracking.admin.evidence import EvidenceDownloads
 from tracking.admin.lifetime import page_of
 from tracking.admin.once import moment_of, my_tenants
 from tracking.anchoring.state import cutoffs
+from tracking.audit.who import say_shown
 from tracking.models import Transaction, TransactionProgress
 
 # What lists of transactions never show; paths and texts make most of a document.
@@ -137,6 +138,7 @@ class TransactionAdmin(EvidenceDownloads, TransactionLists, OwnPageAdmin):
         )
         if page is None:
             return None
+        say_shown(request, tenants=[tenant], transactions=[transaction])
         return {
             "title": page.object_id,
             "page": page,

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
+from tracking import vocabulary as v
+from tracking.access.scope import access_tenant
 from tracking.admin import display as show
 from tracking.admin.base import OwnPageAdmin
 from tracking.admin.once import my_tenants
@@ -88,6 +90,8 @@ class VerificationAdmin(OwnPageAdmin):
         if run is None:
             return None
         mine = set(my_tenants(request))
+        if request.user.has_perm("tracking.view_accessrecord"):
+            mine |= {access_tenant(tenant) for tenant in mine}
         lines = [
             _line(each)
             for each in run.findings
@@ -152,6 +156,12 @@ def _scope(run: VerificationRun, mine: set[str]) -> str:
     return str(run.scope)
 
 
+def _url(key: str) -> str:
+    if not key.startswith(v.ACCESS_MARK):
+        return show.record_url(key)
+    return reverse("admin:tracking_accessrecord_change", args=(quote(key),))
+
+
 def _line(finding: dict[str, Any]) -> FindingLine:
     record = finding.get("record") or ""
     tenant = finding.get("tenant")
@@ -165,5 +175,5 @@ def _line(finding: dict[str, Any]) -> FindingLine:
         expected=finding.get("expected") or "",
         found=finding.get("found") or "",
         record=record,
-        url=show.record_url(record) if is_record and finding["kind"] != "derived" else "",
+        url=_url(record) if is_record and finding["kind"] != "derived" else "",
     )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from tracking import clock
 from tracking.access.keys import KeyHolder, authenticate, looks_like_a_key
-from tracking.access.origin import Address, address_of
+from tracking.access.origin import address_of_request
 from tracking.api.rates import charge_reading
+from tracking.audit.doors import tell_refused_key
 from tracking.errors import BadRequest, Forbidden, Unauthorized
 from tracking.models import User
+
+_KNOWN: Final = frozenset(("key_revoked", "key_expired", "wrong_network"))
 
 
 def key_holder(request: HttpRequest) -> KeyHolder | None:
@@ -32,14 +34,13 @@ def key_holder(request: HttpRequest) -> KeyHolder | None:
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthorized("key_malformed", "Use the header `Authorization: Bearer dft_…`.")
-    return authenticate(text.strip(" "), clock.now(), address_of_request(request))
-
-
-def address_of_request(request: HttpRequest) -> Address | None:
-    """From where the request comes, by what the proxies of `DFT_TRUSTED_PROXIES` say."""
-    meta = request.META
-    peer, forwarded = meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
-    return address_of(peer, forwarded, settings.DFT_TRUSTED_PROXIES)
+    text = text.strip(" ")
+    try:
+        return authenticate(text, clock.now(), address_of_request(request))
+    except (Unauthorized, Forbidden) as error:
+        if error.code in _KNOWN:  # only whoever holds the secret gets that far
+            tell_refused_key(request, text.split("_")[1], error.code, error.message)
+        raise
 
 
 def key_holder_with(request: HttpRequest, scope: str) -> KeyHolder:

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from tracking import clock
 from tracking.access.scope import tenants_of, visible_to
 from tracking.api.parameters import check_parameters
+from tracking.audit.who import say_shown
 from tracking.errors import BadRequest, NotFound
 from tracking.models import TransactionBlock
 from tracking.projection.status import lag
@@ -65,9 +66,23 @@ class ReadView(GenericAPIView):
     def tenant_of(self, transaction: str) -> str:
         """Whose transaction it is, which one record tells; raises NotFound."""
         records = visible_to(self.request.user, TransactionBlock).filter(transaction=transaction)
-        return self.only(
+        found = self.only(
             [t for t in self.tenants() if records.filter(tenant_id=t).order_by()[:1].exists()]
         )
+        say_shown(self.request._request, tenants=[found], transactions=[transaction])
+        return found
+
+    def the_record(self, record: str) -> TransactionBlock:
+        """The one record of this id; raises NotFound."""
+        keys = [f"{tenant}/{record}" for tenant in self.tenants()]
+        row = self.only(list(visible_to(self.request.user, TransactionBlock).filter(pk__in=keys)))
+        say_shown(
+            self.request._request,
+            tenants=[row.tenant_id],
+            transactions=[row.transaction],
+            record=row.record_id,
+        )
+        return row
 
     def only(self, found: Sequence[T]) -> T:
         """The one found; ids are unique within a tenant only."""

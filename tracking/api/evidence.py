@@ -17,6 +17,7 @@ from tracking.api import schema
 from tracking.api.base import ReadView
 from tracking.api.filters import PARAMETERS, TransactionFilter
 from tracking.api.parameters import size_of_log
+from tracking.audit.who import say_given
 from tracking.evidence.handing import hand_over, wanted_of
 from tracking.evidence.package import Wanted
 from tracking.models import Transaction
@@ -41,6 +42,7 @@ class _EvidenceView(ReadView):
 
     def answer(self, request: Request, wanted: Wanted, search: str = "") -> FileResponse:
         asked = size_of_log(request._request, "checkpoint")
+        say_given(request._request, wanted)
         return hand_over(
             wanted, who=request.user, moment=request.moment, search=search, asked=asked
         )

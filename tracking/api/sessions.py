@@ -10,6 +10,7 @@ from django.contrib.auth import SESSION_KEY, logout
 from django.http import HttpRequest, HttpResponse
 
 from tracking import clock
+from tracking.api.outage import away, is_outage
 
 _SINCE: Final = "dft_since"  # ms since 1970, of signing in
 _SEEN: Final = "dft_seen"
@@ -29,7 +30,12 @@ class LimitedSessions:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         # Services send keys; for them no session is looked at.
         if settings.SESSION_COOKIE_NAME in request.COOKIES:
-            self._limit(request)
+            try:
+                self._limit(request)
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                return away(request)
         return self._get_response(request)
 
     def _limit(self, request: HttpRequest) -> None:

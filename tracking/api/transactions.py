@@ -113,8 +113,7 @@ class RecordDetail(ReadView):
 
     @schema.record_detail
     def get(self, request: Request, record: str) -> Response:
-        keys = [f"{tenant}/{record}" for tenant in self.tenants()]
-        row = self.only(list(visible_to(request.user, TransactionBlock).filter(pk__in=keys)))
+        row = self.the_record(record)
         found = state_of_record(row.batch, row.index, bytes.fromhex(row.receipt))
         corrections = corrections_of(row.tenant_id, row.transaction)
         return Response(

@@ -22,6 +22,8 @@ _REVISION: Final = 1
 # The places in a plan of `rows` (see `plan_of`): fields that are more than hashed, then the others.
 _PLACES: Final = "_id tenant transaction lane v batch index recorded_at part_hash salt part".split()
 _NONE: Final = 255
+# Names that come again do so soon; an entry of a cache takes half a kilobyte.
+_NAMES: Final = 2_048
 _APART: Final = frozenset(("salt", "part"))
 
 # (batch, index, leaf, _id, tenant, record time in ms)
@@ -54,8 +56,8 @@ def _load() -> Any:
         late=v.MARK_LATE,
         skew=v.MARK_CLOCK_SKEW,
         sha256=hashlib.sha256,
-        transaction_of=lru_cache(maxsize=16_384)(default_transaction),
-        lane_of=lru_cache(maxsize=16_384)(lane_of),
+        transaction_of=lru_cache(maxsize=_NAMES)(default_transaction),
+        lane_of=lru_cache(maxsize=_NAMES)(lane_of),
     )
     return _native
 

@@ -93,6 +93,16 @@ def append(tenant: str, key: str, records: list[Record], moment: datetime) -> Ba
     return _small_posts.run(post) if len(records) <= SMALL else _write([post])[0]
 
 
+def append_together(
+    posts: Sequence[tuple[str, str, list[Record], datetime]],
+) -> list[Batch | None]:
+    """Append several posts, each (tenant, key, records, moment) and small, in one transaction.
+
+    Where an id is known, each by itself: None stands for one of which nothing was appended.
+    """
+    return _write([_Post(*post) for post in posts])
+
+
 def append_usual(tenant: str, key: str, wires: list[WireRecord], moment: datetime) -> Batch | None:
     """Append what `wires` spell, where all are usual and new and fit in one batch; else nothing.
 

@@ -6,7 +6,7 @@ documents are written through PyMongo by their own rooms; their models only read
 
 from tracking.models.access import ApiKey, Membership, Tenant, User
 from tracking.models.flows import FlowDefinition, FlowStep
-from tracking.models.journal import TransactionBlock
+from tracking.models.journal import AccessRecord, TransactionBlock
 from tracking.models.ledger import (
     AnchorAlert,
     LogAnchor,
@@ -25,6 +25,7 @@ from tracking.models.transactions import (
 from tracking.models.verification import VerificationRun
 
 __all__ = [
+    "AccessRecord",
     "AnchorAlert",
     "ApiKey",
     "Cursor",

@@ -26,6 +26,12 @@ class Tenant(models.Model):
         help_text="Part of every record's key; it can never change.",
     )
     name = models.CharField(max_length=100)
+    is_test = models.BooleanField(
+        "test tenant",
+        default=False,
+        help_text="For trying things out: Developers may simulate objects in it. A tenant is one"
+        " from its beginning, or never.",
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects = MongoManager()

@@ -9,10 +9,15 @@ from tracking.core.canonical import leaf_hash
 from tracking.models.access import Tenant
 from tracking.models.base import KEY_MAX
 from tracking.models.immutable import Fact
+from tracking.mongo.indexes import PathIndex
 
 
 def words(names: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(name, name.replace("_", " ")) for name in names]
+
+
+_LATEST_FIRST = (("recorded_at", -1), ("batch", -1), ("index", -1))
+_OF_ACCESS = {"tenant": {"$gte": v.ACCESS_MARK}}
 
 
 class TransactionBlock(Fact):
@@ -70,6 +75,17 @@ class TransactionBlock(Fact):
             ),
             # A batch's records in the order of the log (follower), a tenant's by record time.
             models.Index(fields=("tenant", "recorded_at", "batch", "index"), name="recorded"),
+            # Of access records alone, so that others cost nothing: who looked, at what.
+            PathIndex(
+                paths=[("tenant", 1), ("object_id", 1), *_LATEST_FIRST],
+                partial=_OF_ACCESS,
+                name="access_by_whom",
+            ),
+            PathIndex(
+                paths=[("tenant", 1), ("parents", 1), *_LATEST_FIRST],
+                partial=_OF_ACCESS,
+                name="access_of_what",
+            ),
         )
 
     def __str__(self) -> str:
@@ -93,3 +109,13 @@ class TransactionBlock(Fact):
     def receipt(self) -> str:
         """The leaf hash, made from what is stored now (the verifier compares it with the log)."""
         return leaf_hash(self.document()).hex()
+
+
+class AccessRecord(TransactionBlock):
+    """Who looked at what: a record of an access tenant (tracking/audit)."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "access record"
+        verbose_name_plural = "access records"
+        base_manager_name = "objects"

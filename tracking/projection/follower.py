@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -70,6 +71,8 @@ LONGEST_LEASE = timedelta(seconds=160)
 IDLE_SECONDS = 0.1
 GATHER_SECONDS = 0.2
 LONGEST_PAUSE = 5.0
+# Of the time of a step, the pause after it while posts outrun the follower.
+STAND_BACK = 1.0
 DEFER = timedelta(seconds=60)
 
 
@@ -97,6 +100,9 @@ class Follower:
         # the epoch and round that the cursor has while nobody else moved it
         self._expected: tuple[int, int] | None = None
         self._jump = False
+        # whether more was sealed during the last step than it derived, while far behind
+        self.outrun = False
+        self._size = 0
         # read already for the next step
         self._ahead: Leaves | None = None
         self._session: ClientSession | None = None
@@ -209,8 +215,11 @@ class Follower:
         else:
             self._write_overlapping(lead, leaf, parts, deriving.learned)
         deriving.remember()
-        interleaved = deriving.known >= deriving.met * INTERLEAVED
-        self._jump = interleaved and log_size() - leaf >= FAR_STEPS * STEP_LEAVES
+        size, before = log_size(), self._size
+        far = size - leaf >= FAR_STEPS * STEP_LEAVES
+        self._jump = far and deriving.known >= deriving.met * INTERLEAVED
+        self.outrun = far and before > 0 and size - before > found.count
+        self._size = size
         return found.count
 
     def _derive(self, found: Leaves, deriving: Deriving) -> Iterator[Change]:
@@ -319,6 +328,7 @@ def follow_until(stop: threading.Event, owner: str, *, memory_bytes: int = MEMOR
     follower = Follower(owner, memory_bytes=memory_bytes)
     pause = IDLE_SECONDS
     while not stop.is_set():
+        began = time.monotonic()
         try:
             done = follower.step()
             pause = IDLE_SECONDS
@@ -332,6 +342,9 @@ def follow_until(stop: threading.Event, owner: str, *, memory_bytes: int = MEMOR
                 logger.exception("following failed and tries again")
         if not done:
             stop.wait(pause)
+        elif follower.outrun:
+            # Lists cannot keep up in any case, and what they cost goes off the posts.
+            stop.wait((time.monotonic() - began) * STAND_BACK)
         elif done < OVERLAP_LEAVES:
             # Each step costs, however little it derives: let some more come in.
             stop.wait(GATHER_SECONDS)

@@ -11,6 +11,7 @@ from typing import Any
 import bson
 from pymongo.collection import Collection
 
+from tracking import vocabulary as v
 from tracking.mongo.connection import NAIVE, collection
 from tracking.projection.log import next_batches
 
@@ -65,12 +66,14 @@ def read_leaves(leaf: int, least: int) -> Leaves:
     leaves = size = 0
     for group in _portions(next_batches(leaf, least=least)):
         for tenant, its in group.items():
+            leaves += sum(batch["count"] for batch in its)
+            if tenant.startswith(v.ACCESS_MARK):
+                continue  # who looked says nothing of any object
             transactions = found.setdefault(tenant, {})
             for records, bytes_read in _read(tenant, its):
                 size += bytes_read
                 for record in records:
                     transactions.setdefault(record["transaction"], []).append(record)
-            leaves += sum(batch["count"] for batch in its)
         if size >= STEP_BYTES:
             break
     return Leaves(leaf, leaves, found)
@@ -124,8 +127,8 @@ def records_by_transaction(
 
 
 def all_records() -> Iterator[tuple[str, str, Records]]:
-    """The whole journal, transaction after transaction."""
-    return _grouped({})
+    """The whole journal but access records, transaction after transaction."""
+    return _grouped({"tenant": {"$lt": v.ACCESS_MARK}})
 
 
 def records_after(tenant: str, after: str) -> Iterator[tuple[str, Records]]:
@@ -136,7 +139,7 @@ def records_after(tenant: str, after: str) -> Iterator[tuple[str, Records]]:
 
 def tenant_after(tenant: str) -> str | None:
     """The next tenant that has records."""
-    query = {"tenant": {"$gt": tenant}}
+    query = {"tenant": {"$gt": tenant, "$lt": v.ACCESS_MARK}}
     row = collection(JOURNAL).find_one(query, {"_id": 0, "tenant": 1}, sort=[("tenant", 1)])
     return str(row["tenant"]) if row else None
 

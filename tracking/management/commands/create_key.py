@@ -6,10 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from tracking import clock
 from tracking import vocabulary as v
 from tracking.access.keys import create_key
+from tracking.audit.access import NotRecorded
+from tracking.audit.doors import record_by_command
 from tracking.models import Tenant
 
 _DAYS_MAX = 36_500
@@ -47,14 +50,17 @@ class Command(BaseCommand):
         if days is not None and not 1 <= days <= _DAYS_MAX:
             raise CommandError(f"--days must lie between 1 and {_DAYS_MAX}.")
         try:
-            _key, secret = create_key(
-                tenant=tenant,
-                name=options["name"],
-                scopes=sorted(set(options["scope"])),
-                expires_at=clock.now() + timedelta(days=days) if days else None,
-                records_per_second=options["rate"],
-                networks=options["network"],
-            )
-        except ValueError as error:
+            with transaction.atomic():
+                key, secret = create_key(
+                    tenant=tenant,
+                    name=options["name"],
+                    scopes=sorted(set(options["scope"])),
+                    expires_at=clock.now() + timedelta(days=days) if days else None,
+                    records_per_second=options["rate"],
+                    networks=options["network"],
+                )
+                what = f"made for {', '.join(key.scopes)}"
+                record_by_command("create_key", tenant, f"API key {key}", what)
+        except (ValueError, NotRecorded) as error:
             raise CommandError(f"{error}") from None
         self.stdout.write(secret)

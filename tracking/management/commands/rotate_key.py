@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from tracking import clock
 from tracking.access.keys import OVERLAP_DAYS, OVERLAP_DAYS_MAX, rotate
+from tracking.audit.access import NotRecorded
+from tracking.audit.doors import record_by_command
 
 
 class Command(BaseCommand):
@@ -28,9 +31,12 @@ class Command(BaseCommand):
         if not 0 <= days <= OVERLAP_DAYS_MAX:
             raise CommandError(f"--overlap-days must lie between 0 and {OVERLAP_DAYS_MAX}.")
         try:
-            _key, secret = rotate(
-                options["prefix"], overlap=timedelta(days=days), moment=clock.now()
-            )
-        except ValueError as error:
+            with transaction.atomic():
+                key, secret = rotate(
+                    options["prefix"], overlap=timedelta(days=days), moment=clock.now()
+                )
+                what = f"made in place of dft_{options['prefix']}_…"
+                record_by_command("rotate_key", key.tenant_id, f"API key {key}", what)
+        except (ValueError, NotRecorded) as error:
             raise CommandError(f"{error}") from None
         self.stdout.write(secret)
