@@ -7,7 +7,7 @@ COPY tracking tracking
 COPY templates templates
 # The compiler makes the inner loops (tracking/core/_native.c) and is not needed afterwards.
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev \
-    && pip install -c constraints.txt -e . \
+    && pip install -c constraints.txt -e '.[sso]' \
     && apt-get purge -y --auto-remove gcc libc6-dev && rm -rf /var/lib/apt/lists/* \
     && useradd --system --create-home --home-dir /var/lib/dft dft
 USER dft

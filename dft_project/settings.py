@@ -18,6 +18,7 @@ from tracking import vocabulary as v
 from tracking.access.origin import Network, networks_of
 from tracking.mongo.addresses import address_of, role_of
 from tracking.mongo.connection import settings_entry
+from tracking.sso.config import config_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -179,6 +180,10 @@ SESSION_COOKIE_NAME = "dft_session"
 CSRF_COOKIE_NAME = "dft_csrf"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+try:
+    DFT_OIDC = config_of(os.environ)
+except ValueError as error:
+    raise ImproperlyConfigured(f"{error}") from None
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

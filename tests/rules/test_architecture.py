@@ -35,6 +35,7 @@ LEVELS = {
     "search": 40,
     "importing": 40,
     "simulation": 40,
+    "sso": 40,
     "evidence": 45,
     "audit": 45,
     "api": 50,

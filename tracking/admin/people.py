@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Field, Model, Q, QuerySet
 from django.forms import ModelForm
@@ -28,7 +30,19 @@ from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin.base import ManagedAdmin, RecordedChanges
 from tracking.admin.once import my_tenants
-from tracking.models import Membership, Tenant, User
+from tracking.models import ExternalIdentity, Membership, Tenant, User
+
+_PROVIDER_SAYS: Final = (
+    "This account comes from single sign-on. Name, roles and tenants follow the groups at the"
+    " provider, at each sign-in; here it can be switched off."
+)
+
+
+def from_provider(user: User) -> bool:
+    """Whether the account is one of single sign-on, whose provider alone says what it may do."""
+    if not hasattr(user, "from_provider"):
+        user.from_provider = ExternalIdentity.objects.filter(user=user).exists()
+    return user.from_provider
 
 
 class PersonForm(UserChangeForm):
@@ -70,8 +84,16 @@ class MembershipInline(TabularInline):
         kwargs["queryset"] = visible_to(request.user, Tenant)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def has_add_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        given = obj is not None and from_provider(obj)
+        return not given and super().has_add_permission(request, obj)
+
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # given or taken, never turned into another
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        given = obj is not None and from_provider(obj)
+        return not given and super().has_delete_permission(request, obj)
 
 
 @admin.register(User)
@@ -104,11 +126,25 @@ class PeopleAdmin(ManagedAdmin, DjangoUserAdmin):
         rights = ("is_active", "is_staff", "groups")
         if request.user.is_superuser:
             rights = (*rights, "is_superuser")
+        who: dict[str, Any] = {"fields": ("username", "full_name", "email", "password")}
+        if from_provider(obj):
+            who = {"fields": ("username", "full_name", "email"), "description": _PROVIDER_SAYS}
         return (
-            (None, {"fields": ("username", "full_name", "email", "password")}),
+            (None, who),
             ("Rights", {"fields": rights}),
             ("Dates", {"fields": ("last_login", "date_joined")}),
         )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        if obj is not None and from_provider(obj):
+            return (*self.readonly_fields, "full_name", "email", "groups", "is_superuser")
+        return self.readonly_fields
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        user = self.get_object(request, unquote(id))
+        if user is not None and from_provider(user):
+            raise PermissionDenied("Whoever comes by single sign-on has no password here.")
+        return super().user_change_password(request, id, form_url)
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type:
         form = super().get_form(request, obj, **kwargs)

@@ -9,6 +9,9 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
 from unfold.dataclasses import SearchResult
 from unfold.sites import UnfoldAdminSite
 
@@ -29,7 +32,28 @@ class DftAdminSite(UnfoldAdminSite):
         return [
             path("find/", self.admin_view(self.find), name="find"),
             path("simulate/", self.admin_view(simulation), name="simulate"),
+            path("sso/", self.sso, name="sso"),
+            path("sso/callback/", self.sso_callback, name="sso_callback"),
         ]
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        from tracking.admin.single_sign_on import button
+
+        return super().login(request, {**button(request), **(extra_context or {})})
+
+    @method_decorator((never_cache, require_GET))
+    def sso(self, request: HttpRequest) -> HttpResponse:
+        from tracking.admin.single_sign_on import begin
+
+        return begin(request, self)
+
+    @method_decorator((never_cache, require_GET))
+    def sso_callback(self, request: HttpRequest) -> HttpResponse:
+        from tracking.admin.single_sign_on import finish
+
+        return finish(request, self)
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

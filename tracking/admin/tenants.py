@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin.base import ManagedAdmin
-from tracking.models import Membership, Tenant, User
+from tracking.admin.people import from_provider
+from tracking.models import ExternalIdentity, Membership, Tenant, User
 
 
 @admin.register(Tenant)
@@ -54,11 +55,19 @@ class MembershipAdmin(ManagedAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # a membership is given or taken
 
+    def has_delete_permission(self, request: HttpRequest, obj: Membership | None = None) -> bool:
+        given = obj is not None and from_provider(obj.user)
+        return not given and super().has_delete_permission(request, obj)
+
     def formfield_for_foreignkey(
         self, db_field: Field, request: HttpRequest, **kwargs: Any
     ) -> ModelChoiceField | None:
-        model = User if db_field.name == "user" else Tenant
-        kwargs["queryset"] = visible_to(request.user, model)
+        if db_field.name == "user":
+            # whom single sign-on made belongs to what the provider says
+            theirs = list(ExternalIdentity.objects.values_list("user_id", flat=True))
+            kwargs["queryset"] = visible_to(request.user, User).exclude(pk__in=theirs)
+        else:
+            kwargs["queryset"] = visible_to(request.user, Tenant)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.display(description="since")

@@ -103,6 +103,24 @@ class Membership(UuidModel):
         return f"{self.user_id} in {self.tenant_id}"
 
 
+class ExternalIdentity(models.Model):
+    """Whom the provider of single sign-on knows as `subject` has this account, and no other."""
+
+    key = models.CharField(primary_key=True, max_length=64, db_column="_id", editable=False)
+    issuer = models.CharField(max_length=500, editable=False)
+    subject = models.CharField(max_length=255, editable=False)
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="external_identity")
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    objects = MongoManager()
+
+    class Meta:
+        db_table = "external_identity"
+
+    def __str__(self) -> str:
+        return f"{self.subject} of {self.issuer}"
+
+
 class ApiKey(models.Model):
     """A service's key: `dft_<prefix>_<secret>`, of which only a hash of the secret is kept."""
 

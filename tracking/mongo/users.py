@@ -62,6 +62,8 @@ MANAGED: Final[Mapping[str, Rights]] = {
     "user_groups": Rights("fir", "-", "fu", "-"),
     "user_user_permissions": Rights("f", "-", "fu", "-"),
     "membership": Rights("fiur", "-", "fu", "f"),
+    # whose account it is never changes
+    "external_identity": Rights("fi", "-", "fu", "-"),
     "api_key": Rights("fiu", "-", "fu", "-"),
     "flow_definition": Rights("fiur", "f", "fu", "f"),
     "flow_step": Rights("fiur", "f", "fu", "f"),
