@@ -144,7 +144,8 @@ class PeopleAdmin(ManagedAdmin, DjangoUserAdmin):
         user = self.get_object(request, unquote(id))
         if user is not None and from_provider(user):
             raise PermissionDenied("Whoever comes by single sign-on has no password here.")
-        return super().user_change_password(request, id, form_url)
+        with transaction.atomic():  # and written down, or neither
+            return super().user_change_password(request, id, form_url)
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type:
         form = super().get_form(request, obj, **kwargs)
@@ -182,12 +183,6 @@ class PeopleAdmin(ManagedAdmin, DjangoUserAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # switched off instead: what they did keeps their name
-
-    def user_change_password(
-        self, request: HttpRequest, id: str, form_url: str = ""
-    ) -> HttpResponse:
-        with transaction.atomic():  # and written down, or neither
-            return super().user_change_password(request, id, form_url)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
