@@ -32,6 +32,8 @@ MANAGE_AND_REMOVE: Final = (*MANAGE, "delete")
 EXPORT: Final = "tracking.export_transactionblock"
 REVEAL: Final = "tracking.reveal_transactionblock"
 COUNT: Final = "tracking.count_transaction"
+# A package of evidence holds everything unmasked.
+EVIDENCE: Final = (EXPORT, REVEAL)
 OWN_PERMISSIONS: Final[Mapping[str, str]] = {
     EXPORT: "Can export evidence",
     REVEAL: "Can read what is masked",

@@ -30,6 +30,11 @@ from tracking.admin.once import my_tenants
 from tracking.models import Membership, Tenant, User
 
 
+def _is_oneself(request: HttpRequest, obj: Model | None) -> bool:
+    """Nobody gives themselves what they lack; a superuser lacks nothing."""
+    return obj is not None and obj.pk == request.user.pk and not request.user.is_superuser
+
+
 class PersonForm(UserChangeForm):
     class Meta(UserChangeForm.Meta):
         model = User
@@ -69,8 +74,14 @@ class MembershipInline(TabularInline):
         kwargs["queryset"] = visible_to(request.user, Tenant)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return not _is_oneself(request, obj) and super().has_add_permission(request, obj)
+
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # given or taken, never turned into another
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return not _is_oneself(request, obj) and super().has_delete_permission(request, obj)
 
 
 @admin.register(User)
@@ -103,11 +114,19 @@ class PeopleAdmin(ManagedAdmin, DjangoUserAdmin):
         rights = ("is_active", "is_staff", "groups")
         if request.user.is_superuser:
             rights = (*rights, "is_superuser")
+        own = "Your own rights and tenants are given and taken by another administrator."
         return (
             (None, {"fields": ("username", "full_name", "email", "password")}),
-            ("Rights", {"fields": rights}),
+            (
+                "Rights",
+                {"fields": rights, "description": own if _is_oneself(request, obj) else ""},
+            ),
             ("Dates", {"fields": ("last_login", "date_joined")}),
         )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple:
+        own = ("is_active", "is_staff", "groups") if _is_oneself(request, obj) else ()
+        return (*self.readonly_fields, *own)
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type:
         form = super().get_form(request, obj, **kwargs)
