@@ -17,7 +17,9 @@ from django.urls import NoReverseMatch, reverse
 
 PAGES_MOST: Final = 1_000
 # Of one page, so many sets of values for the same parameters.
-_VARIANTS: Final = 2
+_VARIANTS: Final = 1
+# Rows whose own pages are opened: of what holds what may be masked all, of others one.
+_ROWS: Final = {"transaction": 6, "transactionblock": 6}
 
 
 class Found(HTMLParser):
@@ -81,7 +83,8 @@ def registered() -> Iterator[str]:
     for name in ("find", "search", "autocomplete", "jsi18n", "password_change"):
         yield reverse(f"admin:{name}")
     for model, page in admin.site._registry.items():
-        keys = list(model._default_manager.values_list("pk", flat=True)[:8])
+        most = _ROWS.get(str(model._meta.model_name), 1)
+        keys = list(model._default_manager.values_list("pk", flat=True)[:most])
         for pattern in page.get_urls():
             if name := pattern.name:
                 yield from _reversed(f"admin:{name}", keys)
@@ -119,7 +122,7 @@ def _is_ours(url: str) -> bool:
 
 def _is_new(url: str, variants: Counter[tuple[str, tuple[str, ...]]]) -> bool:
     parts = urlsplit(url)
-    names = tuple(sorted({name for name, _value in parse_qsl(parts.query)}))
+    names = tuple(sorted({name for name, _text in parse_qsl(parts.query)}))
     if len(names) > 1 and names != ("extended", "s"):
         return False  # every filter on its own
     variants[parts.path, names] += 1
