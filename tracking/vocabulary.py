@@ -80,6 +80,8 @@ ACCESS_OUTCOMES: Final = ("done", "not found", "refused", "failed")
 ACCESS_DONE, ACCESS_NOT_FOUND, ACCESS_REFUSED, ACCESS_FAILED = ACCESS_OUTCOMES
 ACTORS: Final = ("user", "key", "operator", "stranger")
 USER, KEY, OPERATOR, STRANGER = ACTORS
+# What is posted is read unmasked with these.
+REVEALING_SCOPES: Final = frozenset((SCOPE_READ, SCOPE_EXPORT))
 
 ROLES: Final = ("Auditor", "Support", "Developer", "Analyst", "Administrator")
 
@@ -125,6 +127,12 @@ PAYLOAD_TYPE_MAX: Final = 200
 PAYLOAD_URI_MAX: Final = 2_000
 PAYLOAD_CONTENT_BYTES_MAX: Final = 64 * 1024
 SUBJECT_MAX: Final = 200
+
+# --- Masking -------------------------------------------------------------------------------
+MASKED: Final = "[masked]"  # stands for a value that the reader may not read
+# As OpenTelemetry names what tells of a person; a tenant declares its own in their place.
+PERSONAL_ATTRIBUTES: Final = ("enduser.*", "user.*", "client.address", "source.address")
+MASKING_NAMES_MAX: Final = 100  # that a tenant declares, of each kind
 
 # --- Limits of one post ------------------------------------------------------------------
 RECORD_BYTES_MAX: Final = 128 * 1024

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tracking.access.origin import NETWORKS_MAX, address_of, is_within, networks_of
+from tracking.access.origin import (
+    NETWORKS_MAX,
+    address_of,
+    is_narrower,
+    is_within,
+    networks_of,
+)
 
 PROXIES = networks_of(["10.0.0.0/8", "2001:db8:1::/48"])
 
@@ -61,3 +67,20 @@ def test_what_is_no_network_is_named(text: str) -> None:
 def test_no_more_networks_than_can_be_looked_through() -> None:
     with pytest.raises(ValueError, match=f"At most {NETWORKS_MAX}"):
         networks_of([f"10.{n}.0.0/16" for n in range(NETWORKS_MAX + 1)])
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "narrower"),
+    [
+        (["10.1.0.0/16"], ["10.0.0.0/8"], True),
+        (["10.0.0.0/8"], ["10.0.0.0/8", "::/0"], True),
+        (["10.0.0.0/8"], ["10.1.0.0/16"], False),
+        (["10.0.0.0/8", "192.0.2.1"], ["10.0.0.0/8"], False),
+        (["::1"], ["0.0.0.0/0"], False),
+        (["192.0.2.1"], [], True),
+        ([], [], True),
+        ([], ["10.0.0.0/8"], False),
+    ],
+)
+def test_fewer_networks_are_narrower(new: list[str], old: list[str], narrower: bool) -> None:
+    assert is_narrower(networks_of(new), networks_of(old)) is narrower

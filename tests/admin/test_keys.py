@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from tests.admin.world import make_people, signed_in
+from tests.admin.world import make_people, make_person, signed_in
 from tracking import clock
 from tracking.access.keys import authenticate, create_key
 from tracking.access.origin import address_of
@@ -17,7 +17,7 @@ from tracking.models import ApiKey
 
 pytestmark = pytest.mark.django_db
 
-ADD = {"name": "shop", "tenant": "acme", "scopes": ["ingest", "read"]}
+ADD = {"name": "shop", "tenant": "acme", "scopes": ["ingest", "verify"]}
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def test_a_new_key_is_shown_once_and_works() -> None:
     html = answer.content.decode()
     text = re.search(r"dft_[a-z0-9]+_[A-Za-z0-9_-]{43}", html).group(0)
     holder = authenticate(text, clock.now())
-    assert (holder.tenant, holder.scopes) == ("acme", frozenset(("ingest", "read")))
+    assert (holder.tenant, holder.scopes) == ("acme", frozenset(("ingest", "verify")))
     assert "no-store" in answer["Cache-Control"]
     secret = text.split("_", 2)[2]
     client = signed_in("administrator")
@@ -170,3 +170,49 @@ def test_who_may_only_look_and_other_tenants_cannot_rotate() -> None:
         url = reverse("admin:tracking_apikey_rotate", args=[pk])
         assert signed_in(person).post(url, {"days": "3"}).status_code in (302, 403)
     assert ApiKey.objects.count() == 2
+
+
+# --- Nobody gives what they do not have ------------------------------------------------------
+
+
+@pytest.mark.parametrize("scopes", [["read"], ["export"], ["ingest", "read"]], ids=str)
+def test_a_key_that_reads_is_made_by_who_reads(scopes: list[str]) -> None:
+    refused = add(scopes=scopes)
+    assert refused.status_code == 200
+    assert "manage.py create_key" in refused.content.decode(), "the refusal tells the way out"
+    assert not ApiKey.objects.exists()
+    make_person("chief", "Administrator", "Auditor")
+    for number, person in enumerate(("chief", "root"), 1):
+        assert "dft_" in add(person, scopes=scopes).content.decode()
+        assert ApiKey.objects.count() == number
+
+
+def test_a_key_that_reads_is_rotated_by_who_reads_and_revoked_by_every_administrator() -> None:
+    key, text = create_key(tenant="acme", name="shop", scopes=["read"])
+    url = reverse("admin:tracking_apikey_rotate", args=[key.pk])
+    client = signed_in("administrator")
+    for answer in (client.get(url, follow=True), client.post(url, {"days": "3"}, follow=True)):
+        assert answer.redirect_chain
+        assert "manage.py create_key" in answer.content.decode()
+    assert ApiKey.objects.count() == 1
+    make_person("chief", "Administrator", "Auditor")
+    assert signed_in("chief").post(url, {"days": "3"}).status_code == 200
+    assert ApiKey.objects.count() == 2
+    client.post(reverse("admin:tracking_apikey_revoke", args=[key.pk]))
+    with pytest.raises(Unauthorized):
+        authenticate(text, clock.now())
+
+
+def test_the_networks_of_a_key_that_reads_are_widened_by_who_reads() -> None:
+    key, _text = create_key(tenant="acme", name="shop", scopes=["read"], networks=["10.0.0.0/8"])
+    url = reverse("admin:tracking_apikey_change", args=[key.pk])
+    client = signed_in("administrator")
+    for networks in ("", "10.0.0.0/8\n192.0.2.1", "0.0.0.0/0"):
+        refused = client.post(url, {"name": "shop", "networks": networks})
+        assert "Fewer networks can be set" in refused.content.decode()
+    assert ApiKey.objects.get().networks == ["10.0.0.0/8"]
+    fields = {"name": "new", "networks": "10.1.0.0/16"}
+    assert client.post(url, fields).status_code == 302
+    assert (ApiKey.objects.get().name, ApiKey.objects.get().networks) == ("new", ["10.1.0.0/16"])
+    assert signed_in("root").post(url, {"name": "new", "networks": ""}).status_code == 302
+    assert ApiKey.objects.get().networks == []

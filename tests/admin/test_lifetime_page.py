@@ -58,7 +58,7 @@ def test_what_follows_from_the_clock_is_shown() -> None:
 
 
 def test_a_delivered_one_shows_its_retry_costs_and_references() -> None:
-    html = page("tx-good")
+    html = page("tx-good", "auditor")
     seen = text(html)
     assert "100 %" in seen
     assert "1,234.50 EUR" in seen

@@ -97,6 +97,46 @@ def test_an_administrator_gives_no_other_group_and_no_superuser_right() -> None:
     assert not User.objects.get(username="support").is_superuser
 
 
+def test_nobody_gives_themselves_roles_or_tenants() -> None:
+    client = signed_in("administrator")
+    own = User.objects.get(username="administrator")
+    auditor = Group.objects.get(name="Auditor")
+    assert save(client, "administrator", groups=[auditor.pk], full_name="Ann").status_code == 302
+    own.refresh_from_db()
+    assert own.full_name == "Ann", "everything else of one's own may be changed"
+    assert [group.name for group in own.groups.all()] == ["Administrator"]
+    html = client.get(change_url("administrator")).content.decode()
+    assert "by another administrator" in html
+    assert 'name="groups"' not in html
+    make_person("second", "Administrator")
+    assert save(signed_in("second"), "administrator", groups=[auditor.pk]).status_code == 302
+    assert [group.name for group in own.groups.all()] == ["Auditor"]
+
+
+def test_nobody_gives_or_takes_their_own_memberships() -> None:
+    make_person("both", "Administrator", tenants=("acme", "globex"))
+    client, both = signed_in("both"), User.objects.get(username="both")
+    Membership.objects.get(user=both, tenant_id="globex").delete()
+    make_person("mate", "Administrator", tenants=("acme", "globex"))
+    url = reverse("admin:tracking_membership_add")
+    assert client.post(url, {"user": both.pk, "tenant": "acme"}).status_code == 200
+    held = Membership.objects.get(user=both)
+    gone = reverse("admin:tracking_membership_delete", args=[held.pk])
+    assert client.post(gone, {"post": "yes"}).status_code == 403
+    answer = save(client, "both", **{"memberships-0-DELETE": "on"})
+    assert answer.status_code == 302
+    assert [each.tenant_id for each in Membership.objects.filter(user=both)] == ["acme"]
+    fields = {"user": both.pk, "tenant": "globex"}
+    assert signed_in("mate").post(url, fields).status_code == 302
+    assert Membership.objects.filter(user=both).count() == 2
+
+
+def test_a_superuser_may_change_their_own() -> None:
+    role = Group.objects.get(name="Support")
+    assert save(signed_in("root"), "root", groups=[role.pk], is_superuser="on").status_code == 302
+    assert list(User.objects.get(username="root").groups.all()) == [role]
+
+
 def test_an_administrator_cannot_change_a_superuser() -> None:
     client = signed_in("administrator")
     before = User.objects.get(username="root").full_name

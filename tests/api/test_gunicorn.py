@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,10 +23,12 @@ from tracking.mongo.connection import collection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+LOG = "server.log"
+
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    """A gunicorn of its own on this test's database."""
+def port(tmp_path: Path) -> Iterator[int]:
+    """A gunicorn of its own on this test's database, which writes an access log."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         number = int(probe.getsockname()[1])
@@ -36,8 +39,10 @@ def port() -> Iterator[int]:
         *(sys.executable, "-m", "gunicorn", "dft_project.wsgi:application"),
         *("--worker-class", "tracking.running.door.Door"),
         *("--bind", f"127.0.0.1:{number}", "--threads", "2", "--log-level", "error"),
+        *("--access-logfile", "-"),
     ]
-    server = subprocess.Popen(command, env=environment)
+    with (tmp_path / LOG).open("wb") as log:
+        server = subprocess.Popen(command, env=environment, stderr=log)
     try:
         for _ in range(200):
             try:
@@ -77,6 +82,20 @@ def test_bodies_of_unknown_length(port: int) -> None:
     else:
         assert (status, answer["code"]) == (413, "body_too_large")
     assert ask(port, "GET", "/healthz")[0] == 200
+
+
+def test_an_access_log_holds_nothing_that_was_searched_for(port: int, tmp_path: Path) -> None:
+    sought = "reference=phone:0170-4711"
+    headers = {**bearer(make_key()), "Referer": f"http://localhost/admin/find/?q={sought}"}
+    assert ask(port, "GET", f"/api/v1/transactions?{sought}", headers=headers)[0] == 200
+    log = ""
+    for _ in range(100):  # the line is written once the answer is under way
+        log = (tmp_path / LOG).read_text()
+        if "/api/v1/transactions" in log:
+            break
+        time.sleep(0.05)
+    assert '"GET /api/v1/transactions HTTP/1.1" 200' in log
+    assert "4711" not in log
 
 
 def test_a_body_that_breaks_off_is_not_recorded(port: int) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.api.http import bearer, make_key, post_body
-from tests.tools import record
+from tests.admin.world import make_person, signed_in
+from tests.api.http import assert_problem, bearer, make_key, post_body
+from tests.tools import make_tenant, record
 from tracking.core.merkle import check_consistency, check_inclusion, root_hash
 from tracking.core.note import Checkpoint, PublicKey, open_note
 from tracking.ledger.sealer import seal_once
@@ -140,3 +141,40 @@ def test_a_proof_is_as_visible_as_its_record() -> None:
     other = make_key("globex")
     assert get(f"/blocks/{mine}/proof", other).status_code == 404
     assert get(f"/blocks/{mine}/proof", make_key("acme", ("ingest",))).status_code == 403
+
+
+def test_a_key_that_only_verifies_gets_proofs_and_nothing_else() -> None:
+    posting = make_key()
+    id = post(posting, 3)["results"][0]["id"]
+    while seal_once():
+        pass
+    key = make_key(scopes=("verify",))
+    for path in (
+        f"/blocks/{id}/proof",
+        "/checkpoints",
+        "/checkpoints/latest",
+        "/checkpoints/consistency?from=3&to=3",
+    ):
+        assert get(path, key).status_code == 200, path
+        refused = get(path, make_key(scopes=("ingest", "export")))
+        assert_problem(refused, 403, "wrong_scope")
+        assert "'read' or 'verify'" in refused.json()["detail"]
+    for path in (
+        f"/blocks/{id}",
+        "/transactions",
+        "/evidence",
+        *(f"/transactions/x{page}" for page in ("", "/lifetime", "/blocks", "/lineage")),
+    ):
+        assert_problem(get(path, key), 403, "wrong_scope")
+    assert post_body(json.dumps(record()), key).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("role", "may"), [("Auditor", True), ("Developer", True), ("Support", False)]
+)
+def test_checkpoints_are_for_the_same_roles_here_as_in_the_admin(role: str, may: bool) -> None:
+    make_tenant()
+    make_person("ann", role)
+    for page in ("checkpoints", "checkpoints/latest"):
+        status = signed_in("ann").get(f"/api/v1/{page}").status_code
+        assert status == (403 if not may else 404 if page.endswith("latest") else 200)

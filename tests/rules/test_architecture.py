@@ -81,6 +81,22 @@ CHANGERS = {
 }
 
 
+# Of a record and of a transaction, what only some may read; and the modules of the surfaces that
+# have it in hand: what keeps it from being shown.
+MASKABLE = frozenset(("part", "salt", "attributes", "references", "payload", "subject"))
+READERS = {
+    "tracking/api/shapes.py": "shapes what a Masking has passed",
+    "tracking/api/lifetime.py": "takes reason and exception, which everybody reads",
+    "tracking/admin/raw.py": "passes each document through a Masking first",
+    "tracking/admin/lifetime_parts.py": "passes what it reads through a Masking first",
+    "tracking/admin/journal.py": "leaves them out of the list",
+    "tracking/admin/transactions.py": "leaves them out of the lists",
+    "tracking/api/schema_record.py": "describes them",
+    "tracking/api/schema_answers.py": "describes them",
+    "tracking/api/schema_otlp.py": "describes an event, whose subject is something else",
+}
+
+
 def places(wanted: set[str] | frozenset[str], tree: ast.Module) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr in wanted:
@@ -195,6 +211,30 @@ def test_documents_are_changed_only_where_it_is_said() -> None:
                 wrong.append(f"{path}:{line} {verb}")
     assert not wrong
     assert used == CHANGERS.keys(), "an exemption that nobody needs any more"
+
+
+def test_what_may_be_masked_is_read_only_where_it_is_said() -> None:
+    wrong = []
+    used = set()
+    for path, tree in modules().items():
+        if room_of(path) not in ("api", "admin", "search"):
+            continue
+        for node in ast.walk(tree):
+            name = (
+                node.attr
+                if isinstance(node, ast.Attribute)
+                else node.value
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
+                else ""
+            )
+            if name not in MASKABLE and not name.startswith("part."):
+                continue
+            if path in READERS:
+                used.add(path)
+            else:
+                wrong.append(f"{path}:{node.lineno} {name}")
+    assert not wrong, "pass what is read through access/masking.py, and say so here"
+    assert used == READERS.keys(), "an exemption that nobody needs any more"
 
 
 def test_no_fact_is_written_through_its_model() -> None:

@@ -40,6 +40,18 @@ def is_within(address: Address | None, networks: Iterable[Network]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+def is_narrower(new: Iterable[Network], old: Iterable[Network]) -> bool:
+    """Whether `new` allows nothing that `old` did not; no network at all is everywhere."""
+    new, old = list(new), list(old)
+    return not old or (bool(new) and all(_is_part(each, old) for each in new))
+
+
+def _is_part(network: Network, of: Iterable[Network]) -> bool:
+    if isinstance(network, IPv4Network):
+        return any(isinstance(each, IPv4Network) and network.subnet_of(each) for each in of)
+    return any(isinstance(each, IPv6Network) and network.subnet_of(each) for each in of)
+
+
 def address_of(peer: str, forwarded: str, proxies: Sequence[Network]) -> Address | None:
     """Who asks: the peer, or whom trusted proxies say they asked for (`X-Forwarded-For`).
 

@@ -34,6 +34,8 @@ EXPORT: Final = "tracking.export_transactionblock"
 REVEAL: Final = "tracking.reveal_transactionblock"
 COUNT: Final = "tracking.count_transaction"
 SIMULATE: Final = "tracking.simulate_tenant"
+# A package of evidence holds everything unmasked.
+EVIDENCE: Final = (EXPORT, REVEAL)
 OWN_PERMISSIONS: Final[Mapping[str, str]] = {
     EXPORT: "Can export evidence",
     REVEAL: "Can read what is masked",
@@ -99,7 +101,7 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 
 def role_permissions(role: str) -> set[str]:
     """The role's permissions as Django writes them: `tracking.view_transaction`."""
-    found = set()
+    found: set[str] = set()
     for model, verbs in ROLE_PERMISSIONS[role].items():
         app, _, name = model.partition(".")
         found.update(f"{app}.{verb}_{name}" for verb in verbs)
@@ -132,7 +134,7 @@ def sync_roles() -> None:
         _change(group, add=wanted - held, remove=held - wanted)
 
 
-def _change(group: Group, *, add: Iterable[object], remove: Iterable[object]) -> None:
+def _change(group: Group, *, add: Iterable[int], remove: Iterable[int]) -> None:
     if add := list(add):
         group.permissions.add(*add)
     if remove := list(remove):

@@ -158,6 +158,7 @@ class ReadOnlyAdmin(ScopedAdmin):
     actions = None
     sortable_by = ()  # an order without an index sorts the whole collection
     list_max_show_all = 0
+    preserve_filters = False  # what was searched for is nothing for the addresses of rows
     paginator = BoundedPaginator
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:

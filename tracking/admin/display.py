@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
+from tracking.access.masking import Masked
 from tracking.core.spelling import NONE, amount, duration, quantity, stamp  # noqa: F401
 
 # state → tone (a colour of ours), icon. The word always stands beside them: colour alone
@@ -166,6 +167,17 @@ def below(shown: SafeString, text: str) -> SafeString:
     if not text:
         return shown
     return format_html('<span class="dft-two">{}<small><bdi>{}</bdi></small></span>', shown, text)
+
+
+def value(text: str) -> SafeString | str:
+    """A value of a record; one that is masked looks like no value at all."""
+    if not isinstance(text, Masked):
+        return text
+    return format_html(
+        '<span class="dft-masked" title="Masked for your role"><span'
+        ' class="material-symbols-outlined" aria-hidden="true">lock</span>{}</span>',
+        text,
+    )
 
 
 def transaction_url(tenant: str, transaction: str) -> str:

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from tracking import vocabulary as v
-from tracking.access.roles import EXPORT
+from tracking.access.roles import EVIDENCE
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin.base import ReadOnlyAdmin, key_of
@@ -46,7 +46,7 @@ class EvidenceDownloads(ReadOnlyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         shown = dict(extra_context or {})
-        if request.user.has_perm(EXPORT):
+        if request.user.has_perms(EVIDENCE):
             shown["evidence_most"] = v.EVIDENCE_OBJECTS_MAX
             shown["evidence_url"] = f"{reverse(f'admin:{LIST}')}?{_without_page(request)}"
         return super().changelist_view(request, shown)
@@ -88,7 +88,7 @@ class EvidenceDownloads(ReadOnlyAdmin):
 
 
 def _check(request: HttpRequest) -> None:
-    if not request.user.has_perm(EXPORT):
+    if not request.user.has_perms(EVIDENCE):
         raise PermissionDenied
 
 

@@ -17,7 +17,7 @@ from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin import filters as f
 from tracking.admin.base import OwnPageAdmin, matching_keys
-from tracking.admin.once import moment_of, my_tenants
+from tracking.admin.once import moment_of, my_masking, my_tenants
 from tracking.admin.raw import RawRecord, raw_record
 from tracking.anchoring.state import RecordState, state_of_record, states_of_batches
 from tracking.audit.who import say_shown
@@ -203,7 +203,7 @@ def _record_page(request: HttpRequest, record: TransactionBlock) -> RecordPage:
         ("Format", f"{record.version}"),
     ]
     return RecordPage(
-        raw=raw_record(record.document()),
+        raw=raw_record(record.document(), my_masking(request, tenant)),
         record=record,
         label=show.label(record.status),
         occurred=show.when(record.occurred_at, now),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin, messages
@@ -22,67 +23,80 @@ from unfold.decorators import action
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminTextareaWidget,
 )
 
 from tracking import clock
 from tracking import vocabulary as v
 from tracking.access.keys import OVERLAP_DAYS, OVERLAP_DAYS_MAX, create_key, revoke, rotate
-from tracking.access.origin import networks_of
+from tracking.access.masking import may_reveal
+from tracking.access.origin import is_narrower, networks_of
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin.base import ManagedAdmin
+from tracking.admin.fields import LinesField
 from tracking.models import ApiKey, Tenant
 
+NOT_YOURS: Final = (
+    "A key that reads or exports gets what is masked for you. Somebody who is both Auditor and"
+    " Administrator can give it, or whoever runs this installation, with manage.py create_key"
+    " and rotate_key."
+)
 
-class NetworksField(forms.CharField):
-    """Networks, one to a line, as the list in which they are kept."""
 
-    widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+def _networks(lines: list[str]) -> list[str]:
+    return [str(network) for network in networks_of(" ".join(lines).split())]
 
-    def __init__(self) -> None:
-        super().__init__(
-            required=False,
-            max_length=2_000,
-            help_text="From where it may be used: 203.0.113.0/24 or one address, a line each;"
-            " empty: from everywhere.",
-        )
 
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
+def _networks_field() -> LinesField:
+    return LinesField(
+        _networks,
+        help_text="From where it may be used: 203.0.113.0/24 or one address, a line each;"
+        " empty: from everywhere.",
+    )
 
-    def to_python(self, value: Any) -> list[str]:
-        try:
-            return [
-                str(network) for network in networks_of((super().to_python(value) or "").split())
-            ]
-        except ValueError as error:
-            raise forms.ValidationError(f"{error}") from None
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return super().has_changed(self.prepare_value(initial), data)
+def _reveals(scopes: Iterable[str]) -> bool:
+    return not v.REVEALING_SCOPES.isdisjoint(scopes)
 
 
 class ChangeForm(forms.ModelForm):
-    networks = NetworksField()
+    may_reveal: ClassVar[bool] = False
+    networks = _networks_field()
 
     class Meta:
         model = ApiKey
         fields = ("name", "networks", "records_per_second")
 
+    def clean_networks(self) -> list[str]:
+        wanted: list[str] = self.cleaned_data["networks"]
+        if self.may_reveal or not _reveals(self.instance.scopes):
+            return wanted
+        # the instance is as it was until all fields are clean
+        if not is_narrower(networks_of(wanted), networks_of(self.instance.networks or ())):
+            raise forms.ValidationError(f"Fewer networks can be set, but not others. {NOT_YOURS}")
+        return wanted
+
 
 class KeyForm(forms.ModelForm):
-    networks = NetworksField()
+    may_reveal: ClassVar[bool] = False
+    networks = _networks_field()
     scopes = forms.MultipleChoiceField(
         choices=[(scope, scope) for scope in v.SCOPES],
         initial=[v.SCOPE_INGEST],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="What the service may do with it.",
+        help_text="What the service may do with it: ingest posts; read reads all of it, unmasked;"
+        " verify reads checkpoints and proofs alone; export takes evidence away.",
     )
 
     class Meta:
         model = ApiKey
         fields = ("name", "tenant", "scopes", "expires_at", "networks", "records_per_second")
+
+    def clean_scopes(self) -> list[str]:
+        scopes: list[str] = self.cleaned_data["scopes"]
+        if _reveals(scopes) and not self.may_reveal:
+            raise forms.ValidationError(NOT_YOURS)
+        return scopes
 
 
 class RotateForm(forms.Form):
@@ -105,7 +119,9 @@ class ApiKeyAdmin(ManagedAdmin):
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type:
         kwargs["form"] = KeyForm if obj is None else ChangeForm
-        return super().get_form(request, obj, **kwargs)
+        form = super().get_form(request, obj, **kwargs)  # a class made for this request
+        form.may_reveal = may_reveal(request.user)
+        return form
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         if obj is None:
@@ -187,6 +203,9 @@ class ApiKeyAdmin(ManagedAdmin):
         if not self.has_change_permission(request, key):
             raise PermissionDenied
         back = reverse("admin:tracking_apikey_change", args=(key.pk,))
+        if _reveals(key.scopes) and not may_reveal(request.user):
+            self.message_user(request, NOT_YOURS, messages.ERROR)
+            return HttpResponseRedirect(back)
         form = RotateForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             overlap = timedelta(days=form.cleaned_data["days"])

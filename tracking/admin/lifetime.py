@@ -10,17 +10,19 @@ from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
+from tracking.access.masking import Masking
 from tracking.admin import display as show
 from tracking.admin.lifetime_parts import (
     Detail,
+    Reference,
     Relative,
     Shown,
     children_of,
     parents_of,
     records_of,
+    references_of,
     with_details,
 )
-from tracking.admin.raw import Line
 from tracking.admin.timeline import Row, TimeLine, time_line
 from tracking.anchoring.state import cutoffs
 from tracking.core.lifetime import Lifetime, Step
@@ -63,7 +65,7 @@ class Page:
     late: bool
     line: TimeLine
     rows: list[tuple[Row, Detail]]
-    references: list[Line]
+    references: list[Reference]
     parents: list[Relative]
     parents_more: int
     children: list[Relative]
@@ -73,6 +75,7 @@ class Page:
     truncated: bool
     withdrawn: int
     may_read_raw: bool
+    masked: bool
 
 
 def page_of(
@@ -81,13 +84,14 @@ def page_of(
     *,
     visible: QuerySet[Transaction],
     moment: datetime,
+    masking: Masking,
     raw: bool,
     open_block: str | None,
 ) -> Page | None:
     """The page's content as of `moment`, or None where no record names the transaction.
 
     `visible`: the transactions that the reader may know of; `raw`: whether they may see raw
-    records, stack traces and attributes.
+    records, stack traces and attributes; `masking`: how they see what is personal.
     """
     live = lifetime_of(tenant, transaction)
     if live is None:
@@ -100,6 +104,9 @@ def page_of(
     failing = next((row for row in line.rows if row.failing), None)
     states = show.states_of(life, moment)
     next_block, next_due_at = _next(life, expected)
+    rows = with_details(tenant, line.rows, masking, raw=raw)
+    references = references_of(life, masking)
+    records = records_of(tenant, transaction, life, masking) if raw else []
     parents, parents_more = parents_of(visible, tenant, life, moment)
     children, children_more = children_of(visible, tenant, transaction, moment)
     return Page(
@@ -126,17 +133,19 @@ def page_of(
         next_due=_due(next_due_at, moment),
         late=bool(next_due_at and next_due_at <= moment),
         line=line,
-        rows=with_details(tenant, line.rows, raw=raw),
-        references=life.references,
+        rows=rows,
+        references=references,
         parents=parents,
         parents_more=parents_more,
         children=children,
         children_more=children_more,
-        records=records_of(tenant, transaction, life) if raw else [],
+        records=records,
         recorded=live.recorded,
         truncated=live.truncated,
         withdrawn=len(life.withdrawn),
         may_read_raw=raw,
+        masked=any(record.raw.masked for record in records)
+        or not all(reference.sought for reference in references),
     )
 
 

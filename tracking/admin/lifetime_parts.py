@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
+from tracking.access.masking import Masked, Masking
 from tracking.admin import display as show
 from tracking.admin.raw import Line, RawRecord, attribute_lines, raw_record
 from tracking.admin.timeline import Row
@@ -68,9 +69,27 @@ class Shown:
     json: str
 
 
-def with_details(tenant: str, rows: list[Row], *, raw: bool) -> list[tuple[Row, Detail]]:
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`sought`: what to search by for others that have it; empty where it is masked."""
+
+    name: str
+    text: SafeString | str
+    sought: str
+
+
+def references_of(life: Lifetime, masking: Masking) -> list[Reference]:
+    return [
+        Reference(name, show.value(text), "" if isinstance(text, Masked) else text)
+        for name, text in masking.references(life.references)
+    ]
+
+
+def with_details(
+    tenant: str, rows: list[Row], masking: Masking, *, raw: bool
+) -> list[tuple[Row, Detail]]:
     """Rows with what they unfold to; the failing and the opened block come first in line."""
-    parts = _parts(tenant, rows) if raw else {}
+    parts = _parts(tenant, rows, masking) if raw else {}
     found = []
     for row in rows:
         detail = Detail()
@@ -98,7 +117,7 @@ def with_details(tenant: str, rows: list[Row], *, raw: bool) -> list[tuple[Row, 
     return found
 
 
-def _parts(tenant: str, rows: list[Row]) -> dict[str, Mapping[str, Any]]:
+def _parts(tenant: str, rows: list[Row], masking: Masking) -> dict[str, Mapping[str, Any]]:
     """Attributes and stack traces by record id, as many as fit on a page."""
     wanted: dict[str, None] = {}
     for row in sorted(rows, key=lambda row: not (row.failing or row.opened)):
@@ -115,7 +134,7 @@ def _parts(tenant: str, rows: list[Row]) -> dict[str, Mapping[str, Any]]:
             {"part.attributes": 1, "part.exception.stacktrace": 1},
         )
         for document in rows_read:
-            part = document.get("part") or {}
+            part = masking.part(document.get("part"))
             room -= len(str(part))
             found[document["_id"].partition("/")[2]] = part
         if room <= 0:
@@ -153,7 +172,7 @@ def _relative(tenant: str, id: str, row: Transaction | None, now: datetime) -> R
     return Relative(id, url, text, show.labels(show.states_of(row, now)))
 
 
-def records_of(tenant: str, transaction: str, life: Lifetime) -> list[Shown]:
+def records_of(tenant: str, transaction: str, life: Lifetime, masking: Masking) -> list[Shown]:
     query = {"tenant": tenant, "transaction": transaction}
     rows = collection("journal").find(query).sort("occurred_at", 1).limit(RECORDS_SHOWN)
     corrections = corrections_of(tenant, transaction) if life.withdrawn else Corrections()
@@ -169,7 +188,7 @@ def records_of(tenant: str, transaction: str, life: Lifetime) -> list[Shown]:
 
     shown, room = [], _JSON_BYTES
     for document in rows:
-        raw = raw_record(document)
+        raw = raw_record(document, masking)
         room -= len(raw.json)
         shown.append(
             Shown(

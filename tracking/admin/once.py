@@ -1,4 +1,4 @@
-"""What a request reads once: the clock, and whose data the user may see."""
+"""What a request reads once: the clock, whose data the user may see, and how."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from django.http import HttpRequest
 
 from tracking import clock
+from tracking.access.masking import Masking, masking_of
 from tracking.access.scope import tenants_of
 
 
@@ -22,3 +23,12 @@ def my_tenants(request: HttpRequest) -> list[str]:
     if not hasattr(request, "dft_tenants"):
         request.dft_tenants = tenants_of(request.user)
     return request.dft_tenants
+
+
+def my_masking(request: HttpRequest, tenant: str) -> Masking:
+    """How the user sees what a tenant recorded."""
+    if not hasattr(request, "dft_masking"):
+        request.dft_masking = {}
+    if tenant not in request.dft_masking:
+        request.dft_masking[tenant] = masking_of(request.user, tenant)
+    return request.dft_masking[tenant]

@@ -38,11 +38,21 @@ _PROVIDER_SAYS: Final = (
 )
 
 
-def from_provider(user: User) -> bool:
+def from_provider(user: Any) -> bool:
     """Whether the account is one of single sign-on, whose provider alone says what it may do."""
     if not hasattr(user, "from_provider"):
         user.from_provider = ExternalIdentity.objects.filter(user=user).exists()
     return user.from_provider
+
+
+def _is_oneself(request: HttpRequest, obj: Model | None) -> bool:
+    """Nobody gives themselves what they lack; a superuser lacks nothing."""
+    return obj is not None and obj.pk == request.user.pk and not request.user.is_superuser
+
+
+def _is_fixed(request: HttpRequest, obj: Model | None) -> bool:
+    """Whether somebody's tenants are not this user's to give or take."""
+    return _is_oneself(request, obj) or (isinstance(obj, User) and from_provider(obj))
 
 
 class PersonForm(UserChangeForm):
@@ -84,16 +94,14 @@ class MembershipInline(TabularInline):
         kwargs["queryset"] = visible_to(request.user, Tenant)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    def has_add_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        given = obj is not None and from_provider(obj)
-        return not given and super().has_add_permission(request, obj)
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return not _is_fixed(request, obj) and super().has_add_permission(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # given or taken, never turned into another
 
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        given = obj is not None and from_provider(obj)
-        return not given and super().has_delete_permission(request, obj)
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return not _is_fixed(request, obj) and super().has_delete_permission(request, obj)
 
 
 @admin.register(User)
@@ -129,16 +137,23 @@ class PeopleAdmin(ManagedAdmin, DjangoUserAdmin):
         who: dict[str, Any] = {"fields": ("username", "full_name", "email", "password")}
         if from_provider(obj):
             who = {"fields": ("username", "full_name", "email"), "description": _PROVIDER_SAYS}
+        own = "Your own rights and tenants are given and taken by another administrator."
         return (
             (None, who),
-            ("Rights", {"fields": rights}),
+            (
+                "Rights",
+                {"fields": rights, "description": own if _is_oneself(request, obj) else ""},
+            ),
             ("Dates", {"fields": ("last_login", "date_joined")}),
         )
 
-    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple:
+        fixed: tuple[str, ...] = ()
         if obj is not None and from_provider(obj):
-            return (*self.readonly_fields, "full_name", "email", "groups", "is_superuser")
-        return self.readonly_fields
+            fixed = ("full_name", "email", "groups", "is_superuser")
+        if _is_oneself(request, obj):
+            fixed = (*fixed, "is_active", "is_staff", "groups")
+        return (*self.readonly_fields, *dict.fromkeys(fixed))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         user = self.get_object(request, unquote(id))

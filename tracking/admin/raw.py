@@ -1,4 +1,4 @@
-"""A stored journal document, as its page and its transaction's page show it."""
+"""A stored journal document, as its page and its transaction's page show it to somebody."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from django.utils.safestring import SafeString
 
-from tracking.admin.display import quantity, stamp
+from tracking.access.masking import Masking, has_masked
+from tracking.admin.display import quantity, stamp, value
 from tracking.core.canonical import leaf_hash
 from tracking.core.lifetime import record_id
 
-Line = tuple[str, str]
+Line = tuple[str, SafeString | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,15 @@ class RawRecord:
     usage: list[Line]
     cost: str
     payload: list[Line]
-    subject: str
+    subject: SafeString | str
     erased: bool
     corrects: str | None
+    masked: bool
 
 
-def raw_record(document: Mapping[str, Any]) -> RawRecord:
+def raw_record(stored: Mapping[str, Any], masking: Masking) -> RawRecord:
     """From the whole stored document, whose receipt is made here from what is stored now."""
+    document = masking.document(stored)
     part = document.get("part") or {}
     cost = part.get("cost")
     return RawRecord(
@@ -53,21 +57,22 @@ def raw_record(document: Mapping[str, Any]) -> RawRecord:
         attempt=document["attempt"],
         occurred=stamp(document["occurred_at"]),
         recorded=stamp(document["recorded_at"]),
-        receipt=leaf_hash(document).hex(),
+        receipt=leaf_hash(stored).hex(),
         json=as_json(document),
         reason=part.get("reason", ""),
         exception=part.get("exception") or {},
         attributes=attribute_lines(part.get("attributes")),
-        references=[(r["name"], ", ".join(r["values"])) for r in part.get("references") or ()],
+        references=[(r["name"], _joined(r["values"])) for r in part.get("references") or ()],
         usage=[
             (u["resource"], f"{quantity(u['quantity'])} {u['unit']}")
             for u in part.get("usage") or ()
         ],
         cost=f"{cost['amount']} {cost['currency']}" if cost else "",
-        payload=[(name, str(value)) for name, value in (part.get("payload") or {}).items()],
-        subject=part.get("subject", ""),
+        payload=[(name, _text(each)) for name, each in (part.get("payload") or {}).items()],
+        subject=value(part.get("subject", "")),
         erased="salt" not in document,
         corrects=document.get("corrects"),
+        masked=has_masked(document),
     )
 
 
@@ -76,8 +81,12 @@ def attribute_lines(attributes: Any) -> list[Line]:
     return [(pair["name"], _text(pair["value"])) for pair in attributes or ()]
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+def _text(found: object) -> SafeString | str:
+    return value(found if isinstance(found, str) else orjson.dumps(found).decode())
+
+
+def _joined(values: list[str]) -> SafeString | str:
+    return value(values[0]) if len(values) == 1 else ", ".join(values)
 
 
 def as_json(document: Mapping[str, Any]) -> str:
@@ -85,14 +94,14 @@ def as_json(document: Mapping[str, Any]) -> str:
     return orjson.dumps(_plain(document), option=options).decode()
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+def _plain(found: Any) -> Any:
+    if isinstance(found, datetime):
+        aware = found if found.tzinfo else found.replace(tzinfo=UTC)
         return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
+    if isinstance(found, bytes):
+        return found.hex()
+    if isinstance(found, Mapping):
+        return {str(name): _plain(item) for name, item in found.items()}
+    if isinstance(found, list):
+        return [_plain(item) for item in found]
+    return found

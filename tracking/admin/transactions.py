@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
-from tracking.access.roles import EXPORT
+from tracking.access.roles import EVIDENCE
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin import evidence
@@ -22,7 +22,7 @@ from tracking.admin import filters as f
 from tracking.admin.base import OwnPageAdmin, ReadOnlyAdmin, key_of, matching_keys
 from tracking.admin.evidence import EvidenceDownloads
 from tracking.admin.lifetime import page_of
-from tracking.admin.once import moment_of, my_tenants
+from tracking.admin.once import moment_of, my_masking, my_tenants
 from tracking.anchoring.state import cutoffs
 from tracking.audit.who import say_shown
 from tracking.models import Transaction, TransactionProgress
@@ -130,6 +130,7 @@ class TransactionAdmin(EvidenceDownloads, TransactionLists, OwnPageAdmin):
                 transaction,
                 visible=visible_to(request.user, Transaction),
                 moment=moment_of(request),
+                masking=my_masking(request, tenant),
                 raw=request.user.has_perm("tracking.view_transactionblock"),
                 open_block=request.GET.get("block"),
             )
@@ -145,7 +146,7 @@ class TransactionAdmin(EvidenceDownloads, TransactionLists, OwnPageAdmin):
             "several_tenants": len(my_tenants(request)) > 1,
             "journal_url": journal_url(request, tenant, transaction),
             "evidence_url": reverse(f"admin:{evidence.ONE}", args=(object_id,))
-            if request.user.has_perm(EXPORT)
+            if request.user.has_perms(EVIDENCE)
             else "",
         }
 

@@ -52,9 +52,10 @@ def key_holder_with(request: HttpRequest, scope: str) -> KeyHolder:
     return holder
 
 
-def require_scope(holder: KeyHolder, scope: str) -> None:
-    if scope not in holder.scopes:
-        raise Forbidden("wrong_scope", f"The key has no scope {scope!r}.")
+def require_scope(holder: KeyHolder, *scopes: str) -> None:
+    """The key must open one of them."""
+    if holder.scopes.isdisjoint(scopes):
+        raise Forbidden("wrong_scope", f"The key has no scope {' or '.join(map(repr, scopes))}.")
 
 
 class ApiKeyAuthentication(BaseAuthentication):

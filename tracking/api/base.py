@@ -13,6 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tracking import clock
+from tracking import vocabulary as v
+from tracking.access.masking import Masking, masking_of
 from tracking.access.scope import tenants_of, visible_to
 from tracking.api.parameters import check_parameters
 from tracking.audit.who import say_shown
@@ -37,7 +39,8 @@ class Contract(SpectacularAPIView):
 class ReadView(GenericAPIView):
     """One clock reading per request; every parameter known; nothing kept by anybody's cache."""
 
-    permission = "tracking.view_transaction"
+    permission: str | Sequence[str] = "tracking.view_transaction"
+    scopes: Sequence[str] = (v.SCOPE_READ,)
     parameters: Sequence[str] = ("tenant",)
     http_method_names = ("get", "head")
     filter_backends: Sequence[Any] = ()
@@ -51,6 +54,10 @@ class ReadView(GenericAPIView):
     @property
     def default_response_headers(self) -> dict[str, str]:
         return {**super().default_response_headers, "Cache-Control": "no-store"}
+
+    def masking(self, tenant: str) -> Masking:
+        """How the asker sees what a tenant recorded."""
+        return masking_of(self.request.user, tenant)
 
     def as_of(self) -> dict[str, Any]:
         """How far the derived documents had come at the time of asking."""

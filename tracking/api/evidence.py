@@ -11,7 +11,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 from tracking import vocabulary as v
-from tracking.access.roles import EXPORT
+from tracking.access.roles import EVIDENCE
 from tracking.access.scope import visible_to
 from tracking.api import schema
 from tracking.api.base import ReadView
@@ -36,8 +36,8 @@ class Zip(BaseRenderer):
 
 
 class _EvidenceView(ReadView):
-    permission = EXPORT
-    scope = v.SCOPE_EXPORT
+    permission = EVIDENCE
+    scopes = (v.SCOPE_EXPORT,)
     renderer_classes = (Zip, JSONRenderer)
 
     def answer(self, request: Request, wanted: Wanted, search: str = "") -> FileResponse:

@@ -26,14 +26,18 @@ def may_see_records(who: Who) -> bool:
 
 
 class MayRead(BasePermission):
-    """A key needs the view's scope, as a rule `read`, a person its permission from a role."""
+    """A key needs one of the view's scopes, as a rule `read`; a person the view's permission from
+    their roles, or all of them where it names several."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         who = request.user
         if who is None:
             return False  # REST framework answers 401 where nobody was authenticated
         if isinstance(who, KeyHolder):
-            require_scope(who, getattr(view, "scope", v.SCOPE_READ))
-        elif not who.has_perm(needed := getattr(view, "permission", "tracking.view_transaction")):
-            raise Forbidden("forbidden", f"Your roles do not include {needed}.")
+            require_scope(who, *getattr(view, "scopes", (v.SCOPE_READ,)))
+            return True
+        needed = getattr(view, "permission", "tracking.view_transaction")
+        for each in (needed,) if isinstance(needed, str) else needed:
+            if not who.has_perm(each):
+                raise Forbidden("forbidden", f"Your roles do not include {each}.")
         return True

@@ -30,12 +30,15 @@ from tracking.ledger.proofs import (
 )
 
 CHECKPOINTS: Final = "tracking.view_logcheckpoint"
+# A key that only verifies reads nothing of what was posted.
+PROVING: Final = (v.SCOPE_READ, v.SCOPE_VERIFY)
 
 
 class RecordProof(ReadView):
     """That a record is in the log: its leaf, its place, and the way to a signed root."""
 
     permission = RECORDS
+    scopes = PROVING
     parameters = ("tenant", "checkpoint")
 
     @schema.record_proof
@@ -69,6 +72,7 @@ class CheckpointList(ReadView):
     """Checkpoints, the newest first; `before`: only smaller ones."""
 
     permission = CHECKPOINTS
+    scopes = PROVING
     parameters = ("before", "page_size")
 
     @schema.checkpoint_list
@@ -83,6 +87,7 @@ class LatestCheckpoint(ReadView):
     """The newest checkpoint."""
 
     permission = CHECKPOINTS
+    scopes = PROVING
     parameters = ()
 
     @schema.checkpoint_latest
@@ -97,6 +102,7 @@ class Consistency(ReadView):
     """That the log of a later checkpoint begins with that of an earlier one."""
 
     permission = CHECKPOINTS
+    scopes = PROVING
     parameters = ("from", "to")
 
     @schema.consistency

@@ -69,7 +69,13 @@ def _id(name: str) -> OpenApiParameter:
     return OpenApiParameter(name, {**IDENTIFIER}, OpenApiParameter.PATH)
 
 
-def _read(operation: str, summary: str, answer: str, *parameters: OpenApiParameter) -> Any:
+def _read(
+    operation: str,
+    summary: str,
+    answer: str,
+    *parameters: OpenApiParameter,
+    scopes: str = "`read`",
+) -> Any:
     responses: dict[Any, Any] = {
         (status, _PROBLEM): OpenApiResponse(ref("Problem"), description=text)
         for status, text in _PROBLEMS.items()
@@ -78,6 +84,7 @@ def _read(operation: str, summary: str, answer: str, *parameters: OpenApiParamet
     return extend_schema(
         operation_id=operation,
         summary=summary,
+        description=f"Needs the scope {scopes}, or a role that includes it.",
         parameters=list(parameters),
         responses=responses,
         request=None,
@@ -125,6 +132,7 @@ transaction_records = _read(
 )
 transaction_lineage = _read("getLineage", "Its ancestors and descendants", "Lineage", *_OF)
 _SIZE: Final = OpenApiTypes.INT
+_PROVING: Final = "`read` or `verify`"
 record_proof = _read(
     "getProof",
     "That a record is in the log",
@@ -132,6 +140,7 @@ record_proof = _read(
     _id("record"),
     _TENANT,
     _parameter("checkpoint", "In the tree of this size; by default the latest.", _SIZE),
+    scopes=_PROVING,
 )
 checkpoint_list = _read(
     "listCheckpoints",
@@ -139,14 +148,18 @@ checkpoint_list = _read(
     "CheckpointPage",
     _parameter("before", "Only smaller ones: `before` of the page before.", _SIZE),
     _PAGING[1],
+    scopes=_PROVING,
 )
-checkpoint_latest = _read("getLatestCheckpoint", "The newest checkpoint", "Checkpoint")
+checkpoint_latest = _read(
+    "getLatestCheckpoint", "The newest checkpoint", "Checkpoint", scopes=_PROVING
+)
 consistency = _read(
     "getConsistency",
     "That the log only grew",
     "Consistency",
     _parameter("from", "The size of the older checkpoint.", _SIZE),
     _parameter("to", "The size of the newer one.", _SIZE),
+    scopes=_PROVING,
 )
 _HELD: Final = _parameter(
     "checkpoint", "The size of a checkpoint that you hold: prove that the log grew from it.", _SIZE

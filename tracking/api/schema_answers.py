@@ -47,6 +47,10 @@ _SEAL_STATE: Final[Schema] = {
     "enum": list(v.SEAL_STATES),
     "description": "In the journal; under a signed checkpoint; that published elsewhere.",
 }
+_MASKED: Final[Schema] = {
+    **_FLAG,
+    "description": f"Values that your roles may not read are given as {v.MASKED}.",
+}
 _ALTERED: Final[Schema] = {
     **_FLAG,
     "description": "What is stored is not what the log has at its place.",
@@ -123,6 +127,7 @@ _TRANSACTION: Final[Schema] = {
     "usage": _USAGE,
     "costs": _COSTS,
     "warnings": _list({"type": "string", "enum": list(v.WARNINGS)}),
+    "masked": _MASKED,
 }
 _ATTEMPT: Final[Schema] = _all(
     {
@@ -218,6 +223,7 @@ _CHECKPOINT: Final[Schema] = _all(
 _STORED_RECORD: Final[Schema] = {
     "tenant": _TEXT,
     "record": ref("Record"),
+    "masked": _MASKED,
     "recorded_at": _TIME,
     "batch": _TEXT,
     "index": _COUNT,

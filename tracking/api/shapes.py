@@ -6,11 +6,12 @@ What is not known is null; lists are never null.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from tracking import vocabulary as v
+from tracking.access.masking import Masking, has_masked
 from tracking.anchoring.state import Anchored, Cutoffs
 from tracking.clock import iso
 from tracking.core.canonical import leaf_hash
@@ -43,8 +44,9 @@ def time(moment: datetime | None) -> str | None:
     return iso(moment) if moment is not None else None
 
 
-def transaction(row: Transaction, moment: datetime, limits: Cutoffs) -> Shape:
+def transaction(row: Transaction, moment: datetime, limits: Cutoffs, masking: Masking) -> Shape:
     """One transaction as lists and its own page show it; `limits` were read after it."""
+    references = masking.references((r["name"], r["value"]) for r in row.references or ())
     return {
         "id": row.transaction,
         "tenant": row.tenant_id,
@@ -84,11 +86,12 @@ def transaction(row: Transaction, moment: datetime, limits: Cutoffs) -> Shape:
         "records": row.records,
         "withdrawn": row.withdrawn,
         "retries": row.retries,
-        "references": _by_name(row.references or ()),
+        "references": _by_name(references),
         "parents": list(row.parents or ()),
         "usage": list(row.usage or ()),
         "costs": list(row.costs or ()),
         "warnings": list(row.warnings or ()),
+        "masked": has_masked(references),
     }
 
 
@@ -106,12 +109,14 @@ def node(row: Transaction) -> Shape:
     }
 
 
-def record(row: TransactionBlock, corrections: Corrections, state: str) -> Shape:
+def record(row: TransactionBlock, corrections: Corrections, state: str, masking: Masking) -> Shape:
     """A record: `record` as it was posted, and what the server knows of it."""
     document = row.document()
+    wire = posted(masking.document(document))
     return {
         "tenant": row.tenant_id,
-        "record": posted(document),
+        "record": wire,
+        "masked": has_masked(wire),
         "recorded_at": time(row.recorded_at),
         "batch": row.batch,
         "index": row.index,
@@ -135,7 +140,7 @@ def anchor(found: Anchored) -> Shape:
 
 
 def posted(document: Mapping[str, Any]) -> Shape:
-    """The wire record of a journal document: posted again, it is a duplicate."""
+    """The wire record of a journal document: posted again, if unmasked, it is a duplicate."""
     wire: Shape = {
         "id": str(document["_id"]).partition("/")[2],
         "object": {"id": document["object_id"], "type": document["object_type"]},
@@ -152,10 +157,10 @@ def posted(document: Mapping[str, Any]) -> Shape:
     return {**wire, **part}
 
 
-def _by_name(references: Any) -> dict[str, list[str]]:
+def _by_name(references: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for item in references:
-        found.setdefault(item["name"], []).append(item["value"])
+    for name, value in references:
+        found.setdefault(name, []).append(value)
     return found
 
 

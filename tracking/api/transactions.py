@@ -40,7 +40,10 @@ class TransactionList(ReadView):
             request._request, self.filter_queryset(self.get_queryset()), paging.LATEST_FIRST
         )
         limits = cutoffs()
-        found = [shapes.transaction(row, request.moment, limits) for row in page.rows]
+        found = [
+            shapes.transaction(row, request.moment, limits, self.masking(row.tenant_id))
+            for row in page.rows
+        ]
         shape = {**page.shape(found), "as_of": self.as_of()}
         shape["count_is_bounded"] |= request.search_was_cut
         return Response(shape)
@@ -53,7 +56,7 @@ class TransactionDetail(ReadView):
     def get(self, request: Request, transaction: str) -> Response:
         tenant = self.tenant_of(transaction)
         row = derived_or_recorded(request.user, tenant, transaction)
-        shape = shapes.transaction(row, request.moment, cutoffs())
+        shape = shapes.transaction(row, request.moment, cutoffs(), self.masking(tenant))
         definition = next(
             (d for d in definitions_of(tenant)(row.flow) if d.version == row.definition), None
         )
@@ -71,7 +74,7 @@ class TransactionLifetime(ReadView):
         if live is None:
             raise NotFound(transaction)
         row = as_row(transaction_document(tenant, live.lifetime))
-        shape = shapes.transaction(row, request.moment, cutoffs())
+        shape = shapes.transaction(row, request.moment, cutoffs(), self.masking(tenant))
         shape["progress"]["path"] = path_shape(tenant, row.flow, live.lifetime.definition)
         return Response({**shape, **lifetime_shape(request.user, tenant, live)})
 
@@ -91,7 +94,8 @@ class TransactionRecords(ReadView):
         page = paging.page_of(request._request, rows, paging.BY_EVENT)
         corrections = corrections_of(tenant, transaction)
         states = states_of_batches(row.batch for row in page.rows)
-        shaped = [shapes.record(row, corrections, states[row.batch]) for row in page.rows]
+        masking = self.masking(tenant)
+        shaped = [shapes.record(row, corrections, states[row.batch], masking) for row in page.rows]
         return Response(page.shape(shaped))
 
 
@@ -118,7 +122,7 @@ class RecordDetail(ReadView):
         corrections = corrections_of(row.tenant_id, row.transaction)
         return Response(
             {
-                **shapes.record(row, corrections, found.state),
+                **shapes.record(row, corrections, found.state, self.masking(row.tenant_id)),
                 "leaf_index": found.leaf_index,
                 "sealed_at": shapes.time(found.sealed_at),
                 "anchored_at": shapes.time(found.anchored_at),

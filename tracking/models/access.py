@@ -15,6 +15,10 @@ from tracking import vocabulary as v
 from tracking.models.base import TENANT_MAX, MongoManager, UuidModel, slug_validator
 
 
+def usually_personal() -> list[str]:
+    return list(v.PERSONAL_ATTRIBUTES)
+
+
 class Tenant(models.Model):
     """A customer of the platform whose data it is; the wall nobody sees over."""
 
@@ -33,6 +37,9 @@ class Tenant(models.Model):
         " from its beginning, or never.",
     )
     created_at = models.DateTimeField(default=clock.now, editable=False)
+    # access/masking.py says what they mean
+    personal_attributes = models.JSONField(default=usually_personal, blank=True)
+    open_references = models.JSONField(default=list, blank=True)
 
     objects = MongoManager()
 

@@ -27,7 +27,7 @@ from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError,
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from tracking.errors import DatabaseUnavailable
+from tracking.errors import DatabaseUnavailable, WriteRefused
 
 T = TypeVar("T")
 
@@ -188,6 +188,18 @@ def forget_frames(error: BaseException | None) -> None:
         seen.add(id(error))
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
+
+
+@contextlib.contextmanager
+def without_documents() -> Iterator[None]:
+    """Let a bulk write that MongoDB refuses surface as `WriteRefused`, by its codes: the driver's
+    own error quotes the documents, which no log may hold."""
+    try:
+        yield
+    except BulkWriteError as error:
+        errors = (error.details or {}).get("writeErrors", ())
+        codes = sorted({str(each.get("code")) for each in errors})
+        raise WriteRefused(f"MongoDB refused a write: {', '.join(codes)}.") from None
 
 
 @contextlib.contextmanager

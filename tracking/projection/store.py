@@ -13,7 +13,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from tracking.core.lifetime import Lifetime
-from tracking.mongo.connection import CODEC, RAW_CODEC, collection
+from tracking.mongo.connection import CODEC, RAW_CODEC, collection, without_documents
 from tracking.projection.documents import (
     block_document,
     transaction_document,
@@ -152,11 +152,12 @@ class Change:
 
     def write(self, session: ClientSession, database: Database) -> None:
         """Write it in the session's transaction; may be called again on a retry."""
-        for name, documents in self.new.items():
-            # unordered: nothing of a transaction depends on the order of its writes
-            database[name].insert_many(documents, ordered=False, session=session)
-        for name, writes in self.writes.items():
-            database[name].bulk_write(writes, ordered=False, session=session)
+        with without_documents():
+            for name, documents in self.new.items():
+                # unordered: nothing of a transaction depends on the order of its writes
+                database[name].insert_many(documents, ordered=False, session=session)
+            for name, writes in self.writes.items():
+                database[name].bulk_write(writes, ordered=False, session=session)
 
 
 def write_learned(session: ClientSession, database: Database, learned: Learned) -> None:

@@ -45,6 +45,8 @@ FLUSH_SECONDS: Final = 30.0
 # After each connection taken, for another worker to take the next: they are kept for long, and
 # all of a few busy ones on one worker would leave a core idle.
 ACCEPT_PAUSE: Final = 0.001
+# Without the query, and without the page one came from: what people search by is in them.
+ACCESS_LOG: Final = '%(h)s %(l)s %(u)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s "-" "%(a)s"'
 _READ: Final = 256 * 1024
 _AHEAD: Final = 64 * 1024
 # They tell a supervisor that the process lives, above all when it is busy.
@@ -60,6 +62,8 @@ class Door(ThreadWorker):  # type: ignore[misc]
 
         # A file would go out by the thread; it belongs in the answer that the loop delivers.
         self.cfg.set("sendfile", False)
+        if self.cfg.access_log_format == self.cfg.settings["access_log_format"].default:
+            self.cfg.set("access_log_format", ACCESS_LOG)
         self._intake = Intake(self.cfg, self.log, settings)
         self._connections = _bounded_by_files(settings.DFT_CONNECTIONS)
         self._queue_limit = settings.DFT_QUEUE
