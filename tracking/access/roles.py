@@ -8,7 +8,9 @@ derived documents can only ever be viewed, so their verbs are `view` and those o
 - Support: finds objects and reads their lifetimes, masked; no raw records.
 - Developer: the same, and the journal with raw records and stack traces, masked.
 - Analyst: flows, and how many transactions there are; no list of them and no single one.
-- Administrator: people, tenants, keys and flow definitions; no record content.
+- Administrator: people, tenants, keys, flow definitions and prices; no record content.
+
+Prices are for everybody to see.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ _FLOWS: Final = {
     "tracking.flowstep": VIEW,
     "tracking.flowblock": VIEW,
 }
+_PRICES: Final = {"tracking.resourcerate": VIEW}
 _JOURNAL: Final = {"tracking.transactionblock": VIEW}
 _LOG: Final = {
     "tracking.logcheckpoint": VIEW,
@@ -61,6 +64,7 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "Auditor": {
         **_LISTS,
         **_FLOWS,
+        **_PRICES,
         "tracking.transactionblock": (*VIEW, "export", "reveal"),
         **_LOG,
         "tracking.verificationrun": (*VIEW, "start"),
@@ -70,9 +74,9 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "tracking.apikey": VIEW,
         "auth.group": VIEW,
     },
-    "Support": {**_LISTS, **_FLOWS},
-    "Developer": {**_LISTS, **_FLOWS, **_JOURNAL, **_LOG, **_RUNS},
-    "Analyst": {**_COUNTS, **_FLOWS},
+    "Support": {**_LISTS, **_FLOWS, **_PRICES},
+    "Developer": {**_LISTS, **_FLOWS, **_PRICES, **_JOURNAL, **_LOG, **_RUNS},
+    "Analyst": {**_COUNTS, **_FLOWS, **_PRICES},
     "Administrator": {
         "tracking.tenant": MANAGE,
         "tracking.user": MANAGE,
@@ -81,6 +85,7 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "tracking.flowdefinition": MANAGE_AND_REMOVE,
         "tracking.flowstep": MANAGE_AND_REMOVE,
         "tracking.flowblock": VIEW,
+        "tracking.resourcerate": MANAGE_AND_REMOVE,
         "auth.group": VIEW,
     },
 }
