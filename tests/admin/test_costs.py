@@ -95,7 +95,9 @@ def test_usage_is_told_with_its_price_its_amount_and_its_block() -> None:
     assert "4.5 s at 0.05 EUR: 0.22 EUR" in html
 
 
-@pytest.mark.parametrize(("last", "why"), [("failed", "it failed"), ("filtered", "it was filtered")])
+@pytest.mark.parametrize(
+    ("last", "why"), [("failed", "it failed"), ("filtered", "it was filtered")]
+)
 def test_what_never_arrived_cost_all_of_it_in_vain(last: str, why: str) -> None:
     price("cpu", "s", "0.05")
     spend("tx-spent", last, cost={"amount": "1.5", "currency": "USD"})

@@ -141,8 +141,18 @@ def test_a_price_for_the_past_is_meant_or_refused() -> None:
 
 @pytest.mark.parametrize(
     ("begin", "end", "free"),
-    [(10, 12, True), (16, 18, True), (13, 15, False), (11, 13, False), (15, 17, False)]
-    + [(11, 17, False), (12, 16, False), (0, None, False), (16, None, True), (15, None, False)],
+    [
+        (10, 12, True),
+        (16, 18, True),
+        (16, None, True),
+        (13, 15, False),
+        (11, 13, False),
+        (15, 17, False),
+        (11, 17, False),
+        (12, 16, False),
+        (0, None, False),
+        (15, None, False),
+    ],
 )
 def test_no_moment_has_two_prices(begin: int, end: int | None, free: bool) -> None:
     day = datetime(2026, 6, 20, tzinfo=UTC)
@@ -319,7 +329,9 @@ def test_whatever_is_tried_prices_never_overlap_and_the_past_stays(time: Time) -
                 refused += 1
             steps += 1
             rows = list(ResourceRate.objects.filter(tenant=tenant))
-            hours = [NOW.replace(minute=0, second=0, microsecond=0) + n * HOUR for n in range(-9, 60)]
+            hours = [
+                NOW.replace(minute=0, second=0, microsecond=0) + n * HOUR for n in range(-9, 60)
+            ]
             for hour in hours:
                 found = [r for r in rows if r.has_begun(hour) and not r.has_ended(hour)]
                 assert len(found) <= 1, (seed, hour)

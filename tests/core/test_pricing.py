@@ -230,9 +230,7 @@ def test_an_objects_cost_is_what_its_records_say_one_by_one() -> None:
         for r in counting:
             last[r["block"]] = max(last[r["block"]], r["attempt"])
         lost = [
-            r
-            for r in counting
-            if r["attempt"] < last[r["block"]] or status[r["block"]] == "failed"
+            r for r in counting if r["attempt"] < last[r["block"]] or status[r["block"]] == "failed"
         ]
         assert exact(cost.whole.totals()) == totals(counting, rates), seed
         assert exact(cost.lost.totals()) == totals(lost, rates), seed

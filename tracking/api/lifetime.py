@@ -60,9 +60,7 @@ def path_shape(tenant: str, flow: str, definition: Definition | None) -> Shape:
     }
 
 
-def _block(
-    block: Block, document: Shape, exception: Shape | None, cost: Shape | None
-) -> Shape:
+def _block(block: Block, document: Shape, exception: Shape | None, cost: Shape | None) -> Shape:
     attempts = sorted(block.attempts.values(), key=lambda attempt: attempt.number)
     return {
         "block": block.name,

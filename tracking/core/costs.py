@@ -44,16 +44,12 @@ class ObjectCost:
         return None if self.arrived else self.whole
 
 
-def object_cost(
-    records: Sequence[Document], lifetime: Lifetime, prices: PriceList
-) -> ObjectCost:
+def object_cost(records: Sequence[Document], lifetime: Lifetime, prices: PriceList) -> ObjectCost:
     """The cost of a transaction's journal documents, which `lifetime` was folded from."""
     blocks = {block.name: BlockCost(block.name) for block in lifetime.blocks}
     # an attempt is lost when a later one took its place, or when it is the last one and failed
     kept = {
-        block.name: block.deciding.number
-        for block in lifetime.blocks
-        if block.status != v.FAILED
+        block.name: block.deciding.number for block in lifetime.blocks if block.status != v.FAILED
     }
     for record in _counting(records, lifetime.withdrawn):
         part = part_of(record)
@@ -83,9 +79,7 @@ def object_cost(
 
 def resources_in(records: Iterable[Document]) -> set[str]:
     """The resources whose prices the records ask for."""
-    return {
-        used["resource"] for record in records for used in part_of(record).get("usage") or ()
-    }
+    return {used["resource"] for record in records for used in part_of(record).get("usage") or ()}
 
 
 def _counting(records: Sequence[Document], withdrawn: Set[str]) -> Iterator[Document]:
