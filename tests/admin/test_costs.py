@@ -72,7 +72,7 @@ def spend(transaction: str, last: str, **more: Any) -> None:
 def test_without_prices_usage_has_no_price_and_is_not_free() -> None:
     spend("tx-spent", "succeeded")
     seen = cost_of("tx-spent")
-    assert "EUR 2.00 EUR – 2.00 EUR 2.00 EUR" in seen  # posted, usage, total, lost
+    assert "EUR 2.00 EUR 2.00 EUR – 2.00 EUR" in seen  # total, posted, usage, lost
     assert seen.count("no price") == 2
     assert "0.00" not in seen
     assert "Usage without a price is in no sum." in seen
@@ -84,11 +84,11 @@ def test_usage_is_told_with_its_price_its_amount_and_its_block() -> None:
     price("cpu", "h", "1000", "JPY")
     spend("tx-spent", "succeeded")
     seen = cost_of("tx-spent")
-    assert "EUR 2.00 EUR 0.22 EUR 2.22 EUR 2.08 EUR" in seen  # 0.225, 2.225, 2.075: half to even
-    assert "JPY – 250 JPY 250 JPY –" in seen
-    assert "cpu 4.5 s 0.05 EUR 2020-01-01 00:00 0.22 EUR" in seen
-    assert "cpu 0.25 h 1,000.00 JPY 2020-01-01 00:00 250 JPY" in seen
-    assert "render 2.00 EUR 0.22 EUR 2.22 EUR 2.08 EUR" in seen
+    assert "EUR 2.22 EUR 2.00 EUR 0.22 EUR 2.08 EUR" in seen  # 2.225, 0.225, 2.075
+    assert "JPY 250 JPY – 250 JPY –" in seen
+    assert "cpu 4.5 s 0.05 EUR since 2020-01-01 00:00 0.22 EUR" in seen
+    assert "cpu 0.25 h 1,000 JPY since 2020-01-01 00:00 250 JPY" in seen
+    assert "render 2.22 EUR 2.00 EUR 0.22 EUR 2.08 EUR" in seen
     assert "no price" not in seen
     html = signed_in("support").get(lifetime_url("tx-spent")).content.decode()
     assert 'title="2.225 EUR"' in html
@@ -123,8 +123,8 @@ def test_prices_are_those_of_the_time_of_each_event() -> None:
         values.append(record(**common, block=f"b{n}", occurred_at=clock.iso(moment), usage=used))
     post(values)
     seen = cost_of("tx-long")
-    assert "EUR – 40.00 EUR 40.00 EUR –" in seen
-    assert f"cpu 10 s 3.00 EUR {change:%Y-%m-%d %H:%M} 30.00 EUR" in seen
+    assert "EUR 40.00 EUR – 40.00 EUR –" in seen
+    assert f"cpu 10 s 3.00 EUR since {change:%Y-%m-%d %H:%M} 30.00 EUR" in seen
     assert "b2 no price" in seen
 
 

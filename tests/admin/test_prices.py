@@ -204,7 +204,7 @@ def test_what_has_begun_is_not_rewritten(field: str, value: Any) -> None:
         made.save()
     assert len(refused.value.messages[0]) > 40
     if field in ("price", "currency", "resource", "unit", "valid_from"):
-        assert "“New price from”" in refused.value.messages[0]
+        assert "“New price from this”" in refused.value.messages[0]
     assert stored() == before
     with pytest.raises(ValidationError, match="end it at an hour to come instead"):
         made.delete()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -33,13 +34,14 @@ from tracking.admin.base import ManagedAdmin
 from tracking.admin.hours import HourField
 from tracking.admin.once import moment_of, my_tenants
 from tracking.models import ResourceRate, Tenant
-from tracking.models.prices import FIXED, begun_sentence, hour_text, next_hour
+from tracking.models.prices import FIXED, begun_sentence, ended_sentence, hour_text, next_hour
 from tracking.mongo.connection import is_conflict
 
 _AT_ONCE: Final = (
     "Somebody else changed the prices of this resource at the same moment, and nothing of yours"
     " was saved. Look at what stands there now, and try again."
 )
+_SAID: Final = ("price_cell", "from_said", "until_said")
 _CODES: Final = [(code, code) for code in sorted(v.CURRENCIES)]
 
 _FROM: Final = "The first hour it applies to, in UTC: to what was used from then on, by event time."
@@ -157,19 +159,32 @@ class CurrencyFilter(f.NameFilter):
 @admin.register(ResourceRate)
 class PriceAdmin(ManagedAdmin):
     form = RateForm
-    list_display = ("resource_cell", "price_cell", "state_cell", "from_cell", "to_cell", "note")
+    list_display = (
+        "resource_cell",
+        "price_cell",
+        "state_cell",
+        "from_cell",
+        "to_cell",
+        "note_cell",
+    )
     list_display_links = ("resource_cell",)
     list_filter = (WhenFilter, ResourceFilter, CurrencyFilter)
     ordering = ("resource", "unit", "-valid_from", "pk")
     actions_detail: ClassVar[list[str]] = ["follow"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        what = {"fields": (("tenant",), ("resource", "unit"), ("price", "currency"), "note")}
-        when: dict[str, Any] = {"fields": ("valid_from", "valid_to")}
-        if isinstance(obj, ResourceRate) and obj.has_begun(moment_of(request)):
-            when["description"] = begun_sentence(obj)
-        elif obj is None or self.has_change_permission(request, obj):
-            when["fields"] = ("valid_from", "for_the_past", "valid_to")
+        price: Any = ("price", "currency")
+        when: dict[str, Any] = {"fields": ("valid_from", "for_the_past", "valid_to")}
+        if isinstance(obj, ResourceRate):
+            moment, may = moment_of(request), self.has_change_permission(request, obj)
+            open_end = may and not obj.has_ended(moment)
+            if obj.has_begun(moment) or not may:
+                # told as the list tells it, which a field that is only shown is not
+                price = "price_cell"
+                when["fields"] = ("from_said", "valid_to" if open_end else "until_said")
+            if may and obj.has_begun(moment):
+                when["description"] = begun_sentence(obj) if open_end else ended_sentence(obj)
+        what = {"fields": (("tenant",), ("resource", "unit"), price, "note")}
         return ((None, what), ("In force", when))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
@@ -177,8 +192,8 @@ class PriceAdmin(ManagedAdmin):
             return ()
         moment = moment_of(request)
         if obj.has_ended(moment):
-            return ("tenant", *FIXED, "valid_to")
-        return ("tenant", *FIXED) if obj.has_begun(moment) else ("tenant",)
+            return ("tenant", *FIXED, "valid_to", *_SAID)
+        return ("tenant", *FIXED, *_SAID) if obj.has_begun(moment) else ("tenant", *_SAID)
 
     def formfield_for_foreignkey(
         self, db_field: Field, request: HttpRequest, **kwargs: Any
@@ -219,7 +234,7 @@ class PriceAdmin(ManagedAdmin):
         return HttpResponseRedirect(request.get_full_path())
 
     @action(
-        description="New price from",
+        description="New price from this",
         url_path="follow",
         icon="price_change",
         permissions=["tracking.change_resourcerate", "tracking.add_resourcerate"],
@@ -277,12 +292,28 @@ class PriceAdmin(ManagedAdmin):
         return show.label(v.QUEUED, "coming")
 
     @admin.display(description="from")
-    def from_cell(self, row: ResourceRate) -> str:
+    def from_cell(self, row: ResourceRate) -> SafeString:
+        return _hour(row.valid_from)
+
+    @admin.display(description="until")
+    def to_cell(self, row: ResourceRate) -> SafeString | str:
+        return _hour(row.valid_to) if row.valid_to else show.NONE
+
+    @admin.display(description="from")
+    def from_said(self, row: ResourceRate) -> str:
         return hour_text(row.valid_from)
 
     @admin.display(description="until")
-    def to_cell(self, row: ResourceRate) -> str:
+    def until_said(self, row: ResourceRate) -> str:
         return hour_text(row.valid_to)
+
+    @admin.display(description="note")
+    def note_cell(self, row: ResourceRate) -> SafeString | str:
+        return show.two_lines(row.note) if row.note else show.NONE
+
+
+def _hour(moment: datetime) -> SafeString:
+    return show.two_lines(f"{moment:%Y-%m-%d}", f"{moment:%H:%M} UTC")
 
 
 def _followed(rate: ResourceRate, form: FollowForm) -> ResourceRate | None:

@@ -42,9 +42,10 @@ def stamp(moment: datetime | None) -> str:
 
 
 def amount(value: Decimal | str, currency: str) -> str:
-    """Grouped thousands; at least two digits after the point, and all that were recorded."""
+    """Grouped thousands; after the point the currency's digits, and all that were recorded."""
     number = Decimal(value)
-    digits = max(2, -int(number.normalize(_WIDE).as_tuple().exponent))
+    usual = v.MINOR_DIGITS.get(currency, v.MINOR_DIGITS_USUAL) or 0
+    digits = max(usual, -int(number.normalize(_WIDE).as_tuple().exponent))
     return f"{number:,.{digits}f} {currency}"
 
 

@@ -85,7 +85,7 @@ class ResourceRate(UuidModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.resource}, {self.text} from {hour_text(self.valid_from)}"
+        return f"{self.text} of {self.resource} from {hour_text(self.valid_from)}"
 
     @property
     def text(self) -> str:
@@ -179,10 +179,7 @@ class ResourceRate(UuidModel):
         if stored.valid_to == self.valid_to:
             return
         if stored.has_ended(moment):
-            raise ValidationError(
-                f"This price ended at {hour_text(stored.valid_to)}, and the past is not rewritten:"
-                " add a new price instead."
-            )
+            raise ValidationError(ended_sentence(stored))
         if self.valid_to is not None and self.valid_to <= moment:
             raise ValidationError(
                 {
@@ -243,9 +240,16 @@ class ResourceRate(UuidModel):
         )
 
 
+def ended_sentence(rate: ResourceRate) -> str:
+    return (
+        f"This price ended at {hour_text(rate.valid_to)}, and the past is not rewritten: add a new"
+        " price instead."
+    )
+
+
 def begun_sentence(rate: ResourceRate) -> str:
     return (
         f"This price has been in force since {hour_text(rate.valid_from)}, and the past is not"
-        " rewritten: it can only be ended at an hour to come. For another price use “New price"
-        " from”, which ends it and begins the new one there."
+        " rewritten: it can only be ended at an hour to come. For another price use “New price from"
+        " this”, which ends it and begins the new one there."
     )
