@@ -7,7 +7,7 @@ usage and of posted amounts are these.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -25,8 +25,8 @@ class BlockCost:
     """`lost` is the part of `whole` spent on attempts that failed or were superseded."""
 
     name: str
-    whole: Bill = field(default_factory=Bill)
-    lost: Bill = field(default_factory=Bill)
+    whole: Bill
+    lost: Bill
 
 
 @dataclass(slots=True)
@@ -46,29 +46,25 @@ class ObjectCost:
 
 def object_cost(records: Sequence[Document], lifetime: Lifetime, prices: PriceList) -> ObjectCost:
     """The cost of a transaction's journal documents, which `lifetime` was folded from."""
-    blocks = {block.name: BlockCost(block.name) for block in lifetime.blocks}
     # an attempt is lost when a later one took its place, or when it is the last one and failed
     kept = {
         block.name: block.deciding.number for block in lifetime.blocks if block.status != v.FAILED
     }
+    lasting = {block.name: Bill() for block in lifetime.blocks}
+    lost = {block.name: Bill() for block in lifetime.blocks}
     for record in _counting(records, lifetime.withdrawn):
         part = part_of(record)
-        usage, cost = part.get("usage"), part.get("cost")
-        if not usage and not cost:
-            continue
         name = record["block"]
-        block = blocks[name]
-        lost = record["attempt"] != kept.get(name)
-        bills = (block.whole, block.lost) if lost else (block.whole,)
-        for used in usage or ():
+        bill = (lasting if record["attempt"] == kept.get(name) else lost)[name]
+        for used in part.get("usage") or ():
             resource, unit, quantity = used["resource"], used["unit"], Decimal(used["quantity"])
-            rate = prices.at(resource, unit, record["occurred_at"])
-            for bill in bills:
-                bill.use(resource, unit, quantity, rate)
-        if cost:
-            for bill in bills:
-                bill.post(cost["currency"], Decimal(cost["amount"]))
-    found = [block for block in blocks.values() if block.whole]
+            bill.use(resource, unit, quantity, prices.at(resource, unit, record["occurred_at"]))
+        if cost := part.get("cost"):
+            bill.post(cost["currency"], Decimal(cost["amount"]))
+    blocks = (
+        BlockCost(name, _sum((bill, lost[name])), lost[name]) for name, bill in lasting.items()
+    )
+    found = [block for block in blocks if block.whole]
     return ObjectCost(
         blocks=found,
         whole=_sum(block.whole for block in found),
