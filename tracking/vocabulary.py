@@ -122,6 +122,7 @@ RESOURCE_MAX: Final = 100
 UNIT_MAX: Final = 50
 QUANTITY_DIGITS: Final = (15, 18)  # before and after the point
 AMOUNT_DIGITS: Final = (15, 9)
+PRICE_DIGITS: Final = (15, 12)
 PAYLOAD_HASH_MAX: Final = 200
 PAYLOAD_TYPE_MAX: Final = 200
 PAYLOAD_URI_MAX: Final = 2_000
@@ -172,3 +173,12 @@ CURRENCIES: Final = frozenset(
     XOF XPD XPF XPT XSU XUA YER ZAR ZMW ZWG BGN ANG CUC
     """.split()
 )
+# How many digits after the point amounts have in the currency; None: it has no smaller unit.
+MINOR_DIGITS_USUAL: Final = 2
+MINOR_DIGITS: Final[dict[str, int | None]] = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV".split(), 0),
+    **dict.fromkeys("XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+    **dict.fromkeys("XAG XAU XDR XPD XPT XSU XUA".split(), None),
+}

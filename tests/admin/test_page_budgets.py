@@ -67,6 +67,7 @@ def pages() -> dict[str, str]:
             "transactionblock",
             "flowdefinition",
             "flowblock",
+            "resourcerate",
             "logcheckpoint",
             "logsegment",
             "sealqueueentry",

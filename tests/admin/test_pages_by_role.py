@@ -19,6 +19,7 @@ LISTS = {
     "transactionblock": ("auditor", "developer"),
     "flowdefinition": ("auditor", "support", "developer", "analyst", "administrator"),
     "flowblock": ("auditor", "support", "developer", "analyst", "administrator"),
+    "resourcerate": ("auditor", "support", "developer", "analyst", "administrator"),
     "logcheckpoint": ("auditor", "developer"),
     "logsegment": ("auditor", "developer"),
     "sealqueueentry": ("auditor", "developer"),
@@ -90,7 +91,7 @@ def test_pages_of_single_rows_answer() -> None:
     for model, key in rows:
         answer = client.get(reverse(f"admin:tracking_{model}_change", args=(key,)))
         assert answer.status_code == 200, model
-    for model in ("flowdefinition", "tenant", "user", "membership", "apikey"):
+    for model in ("flowdefinition", "resourcerate", "tenant", "user", "membership", "apikey"):
         assert client.get(reverse(f"admin:tracking_{model}_add")).status_code == 200, model
     assert not ApiKey.objects.exists()
 

@@ -18,6 +18,7 @@ LISTS = (
     "transactionblock",
     "flowdefinition",
     "flowblock",
+    "resourcerate",
     "sealqueueentry",
     "logsegment",
     "tenant",

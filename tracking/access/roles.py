@@ -9,7 +9,9 @@ derived documents can only ever be viewed, so their verbs are `view` and those o
 - Developer: the same, and the journal with raw records and stack traces, masked; simulates
   objects in test tenants.
 - Analyst: flows, and how many transactions there are; no list of them and no single one.
-- Administrator: people, tenants, keys and flow definitions; no record content.
+- Administrator: people, tenants, keys, flow definitions and prices; no record content.
+
+Prices are for everybody to see.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ _FLOWS: Final = {
     "tracking.flowstep": VIEW,
     "tracking.flowblock": VIEW,
 }
+_PRICES: Final = {"tracking.resourcerate": VIEW}
 _JOURNAL: Final = {"tracking.transactionblock": VIEW}
 _LOG: Final = {
     "tracking.logcheckpoint": VIEW,
@@ -66,6 +69,7 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "Auditor": {
         **_LISTS,
         **_FLOWS,
+        **_PRICES,
         "tracking.transactionblock": (*VIEW, "export", "reveal"),
         **_LOG,
         "tracking.verificationrun": (*VIEW, "start"),
@@ -76,16 +80,17 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "tracking.apikey": VIEW,
         "auth.group": VIEW,
     },
-    "Support": {**_LISTS, **_FLOWS},
+    "Support": {**_LISTS, **_FLOWS, **_PRICES},
     "Developer": {
         **_LISTS,
         **_FLOWS,
+        **_PRICES,
         **_JOURNAL,
         **_LOG,
         **_RUNS,
         "tracking.tenant": ("simulate",),
     },
-    "Analyst": {**_COUNTS, **_FLOWS},
+    "Analyst": {**_COUNTS, **_FLOWS, **_PRICES},
     "Administrator": {
         "tracking.tenant": MANAGE,
         "tracking.user": MANAGE,
@@ -94,6 +99,7 @@ ROLE_PERMISSIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "tracking.flowdefinition": MANAGE_AND_REMOVE,
         "tracking.flowstep": MANAGE_AND_REMOVE,
         "tracking.flowblock": VIEW,
+        "tracking.resourcerate": MANAGE_AND_REMOVE,
         "auth.group": VIEW,
     },
 }

@@ -26,6 +26,7 @@ _BY_TENANT: Final[dict[type[Model], str]] = {
     m.FlowDefinition: "tenant_id__in",
     m.FlowStep: "definition__tenant_id__in",
     m.FlowBlock: "tenant__in",
+    m.ResourceRate: "tenant_id__in",
     m.TransactionBlock: "tenant_id__in",
     m.AccessRecord: "tenant_id__in",
     m.Transaction: "tenant_id__in",

@@ -55,6 +55,20 @@ def error_types(tenants: list[str]) -> list[str]:
     )
 
 
+def priced_resources(tenants: list[str]) -> list[str]:
+    return _of_all(
+        tenants, "priced", lambda tenant: _distinct("resource_rate", "resource", tenant_id=tenant)
+    )
+
+
+def price_currencies(tenants: list[str]) -> list[str]:
+    return _of_all(
+        tenants,
+        "currencies",
+        lambda tenant: _distinct("resource_rate", "currency", tenant_id=tenant),
+    )
+
+
 def object_types(tenants: list[str]) -> list[str]:
     """The types of the newest transactions' objects; types have no index of their own."""
 

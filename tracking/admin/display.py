@@ -13,7 +13,14 @@ from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
 from tracking.access.masking import Masked
-from tracking.core.spelling import NONE, amount, duration, quantity, stamp  # noqa: F401
+from tracking.core.spelling import (  # noqa: F401
+    NONE,
+    amount,
+    duration,
+    quantity,
+    rounded,
+    stamp,
+)
 
 # state → tone (a colour of ours), icon. The word always stands beside them: colour alone
 # tells nothing to one man in twelve.

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from tracking import vocabulary as v
 from tracking.access.masking import Masking
 from tracking.admin import display as show
+from tracking.admin.lifetime_costs import Costs, cost_fact, costs_of, with_prices
 from tracking.admin.lifetime_parts import (
     Detail,
     Reference,
@@ -25,9 +26,10 @@ from tracking.admin.lifetime_parts import (
 )
 from tracking.admin.timeline import Row, TimeLine, time_line
 from tracking.anchoring.state import cutoffs
+from tracking.core.costs import ObjectCost
 from tracking.core.lifetime import Lifetime, Step
 from tracking.models import Transaction
-from tracking.projection.live import lifetime_of
+from tracking.projection.live import cost_of, lifetime_of
 from tracking.projection.paths import learned_path
 
 
@@ -65,6 +67,7 @@ class Page:
     late: bool
     line: TimeLine
     rows: list[tuple[Row, Detail]]
+    costs: Costs | None
     references: list[Reference]
     parents: list[Relative]
     parents_more: int
@@ -97,6 +100,7 @@ def page_of(
     if live is None:
         return None
     life = live.lifetime
+    cost = cost_of(tenant, live)
     expected: Sequence[Step] = (
         learned_path(tenant, life.flow) if life.definition is None else life.definition.steps
     )
@@ -123,7 +127,7 @@ def page_of(
         since=show.when(life.updated_at, moment),
         headline=_headline(life, states),
         failing=failing.anchor if failing else "",
-        facts=_facts(life, live.recorded),
+        facts=_facts(life, live.recorded, cost),
         warnings=[(show.word(w), show.WARNING_SENTENCES.get(w, "")) for w in life.warnings],
         stages=[_stage(name, life, expected) for name in v.STAGES],
         percent=life.percent,
@@ -133,7 +137,8 @@ def page_of(
         next_due=_due(next_due_at, moment),
         late=bool(next_due_at and next_due_at <= moment),
         line=line,
-        rows=rows,
+        rows=with_prices(rows, cost),
+        costs=costs_of(cost, life, anchors={row.name: row.anchor for row in line.rows}),
         references=references,
         parents=parents,
         parents_more=parents_more,
@@ -162,9 +167,9 @@ def _headline(life: Lifetime, states: list[str]) -> str:
     return life.current.reason or ""
 
 
-def _facts(life: Lifetime, recorded: int) -> list[tuple[str, str, str]]:
+def _facts(life: Lifetime, recorded: int, cost: ObjectCost) -> list[tuple[str, str, str]]:
     """Name, value and hint."""
-    costs = [show.amount(amount, currency) for currency, amount in life.costs.items()]
+    costs, said = cost_fact(cost)
     used = [f"{show.quantity(q)} {unit} {resource}" for (resource, unit), q in life.usage.items()]
     more = f" and {len(used) - 3} more" if len(used) > 3 else ""
     version = life.definition.version if life.definition else life.flow_version
@@ -172,7 +177,7 @@ def _facts(life: Lifetime, recorded: int) -> list[tuple[str, str, str]]:
         ("Throughput time", show.duration(life.throughput_ms), "first to last event"),
         ("Queue time", show.duration(life.queue_ms), "waiting for blocks, all attempts"),
         ("Work time", show.duration(life.work_ms), "inside blocks, all attempts"),
-        ("Cost", " + ".join(costs) or show.NONE, "all records that count"),
+        ("Cost", costs, said),
         ("Usage", ", ".join(used[:3]) + more if used else show.NONE, "all records that count"),
         ("Retries", f"{life.retries:,}", "attempts beyond the first"),
         ("First event", show.stamp(life.first_at), "UTC"),

@@ -28,6 +28,10 @@ _GROUPS: Final = (
         ),
     ),
     (
+        "Insights",
+        (("Prices", "sell", "tracking.resourcerate"),),
+    ),
+    (
         "Log",
         (
             ("Checkpoints", "verified", "tracking.logcheckpoint"),

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from tracking.access.scope import Who, visible_to
 from tracking.api import shapes
+from tracking.api.costs import bill_shape, cost_shape
 from tracking.api.permissions import may_see_records
 from tracking.core.lifetime import Attempt, Block, Definition, Lifetime
 from tracking.models import Transaction, TransactionBlock
 from tracking.projection.documents import block_documents
-from tracking.projection.live import Live
+from tracking.projection.live import Live, cost_of
 from tracking.projection.paths import learned_path
 
 Shape = dict[str, Any]
@@ -31,13 +32,16 @@ def lifetime_shape(who: Who, tenant: str, live: Live) -> Shape:
     )
     withdrawn = sorted(lifetime.withdrawn)
     documents = block_documents(tenant, lifetime)
+    cost = cost_of(tenant, live)
+    costs = {block.name: bill_shape(block.whole, block.lost) for block in cost.blocks}
     return {
         "recorded": live.recorded,
         "truncated": live.truncated,
         "timeline": [
-            _block(block, document, exceptions.get(block.name))
+            _block(block, document, exceptions.get(block.name), costs.get(block.name))
             for block, document in zip(lifetime.blocks, documents, strict=True)
         ],
+        "cost": cost_shape(cost, partial=live.truncated),
         "withdrawn_records": withdrawn[:WITHDRAWN_SHOWN],
         "children": [shapes.node(child) for child in children[:CHILDREN_SHOWN]],
         "more_children": len(children) > CHILDREN_SHOWN,
@@ -56,7 +60,7 @@ def path_shape(tenant: str, flow: str, definition: Definition | None) -> Shape:
     }
 
 
-def _block(block: Block, document: Shape, exception: Shape | None) -> Shape:
+def _block(block: Block, document: Shape, exception: Shape | None, cost: Shape | None) -> Shape:
     attempts = sorted(block.attempts.values(), key=lambda attempt: attempt.number)
     return {
         "block": block.name,
@@ -75,6 +79,7 @@ def _block(block: Block, document: Shape, exception: Shape | None) -> Shape:
         "latest_attempts": [_attempt(attempt) for attempt in attempts[-ATTEMPTS_SHOWN:]],
         "usage": document["usage"],
         "costs": document["costs"],
+        "cost": cost,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tracking import vocabulary as v
+from tracking.api.schema_costs import BLOCK_COST, OBJECT_COST
 from tracking.api.schema_otlp import CLOUD_EVENT
 from tracking.api.schema_record import RECORD, Schema
 
@@ -163,6 +164,7 @@ _BLOCK: Final[Schema] = _all(
         "latest_attempts": _list(_ATTEMPT),
         "usage": _USAGE,
         "costs": _COSTS,
+        "cost": BLOCK_COST,
     }
 )
 
@@ -275,6 +277,7 @@ COMPONENTS: Final[Schema] = {
             "recorded": _COUNT,
             "truncated": _FLAG,
             "timeline": _list(_BLOCK),
+            "cost": OBJECT_COST,
             "withdrawn_records": _list(_TEXT),
             "children": _list(_all(_NODE)),
             "more_children": _FLAG,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
+from tracking import vocabulary as v
+
 NONE: Final = "–"
+# Wider than anything that is shown: Decimal's own would cut a large quantity short.
+_WIDE: Final = Context(prec=120, rounding=ROUND_HALF_EVEN)
 _UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
 
 
@@ -38,11 +42,24 @@ def stamp(moment: datetime | None) -> str:
 
 
 def amount(value: Decimal | str, currency: str) -> str:
-    """Grouped thousands; at least two digits after the point, and all that were recorded."""
+    """Grouped thousands; after the point the currency's digits, and all that were recorded."""
     number = Decimal(value)
-    digits = max(2, -int(number.normalize().as_tuple().exponent or 0))
+    usual = v.MINOR_DIGITS.get(currency, v.MINOR_DIGITS_USUAL) or 0
+    digits = max(usual, -int(number.normalize(_WIDE).as_tuple().exponent))
     return f"{number:,.{digits}f} {currency}"
 
 
+def rounded(value: Decimal, currency: str) -> str:
+    """Rounded, half to even, to the currency's smallest unit; what is less than that says so."""
+    digits = v.MINOR_DIGITS.get(currency, v.MINOR_DIGITS_USUAL)
+    if digits is None:
+        return f"{quantity(value)} {currency}"
+    least = Decimal((0, (1,), -digits))
+    shown = value.quantize(least, context=_WIDE)
+    if value and not shown:
+        return f"under {least:f} {currency}" if value > 0 else f"over -{least:f} {currency}"
+    return f"{shown:,f} {currency}"
+
+
 def quantity(value: Decimal | str) -> str:
-    return f"{Decimal(value).normalize():,f}"
+    return f"{Decimal(value).normalize(_WIDE):,f}"

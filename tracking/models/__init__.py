@@ -14,6 +14,7 @@ from tracking.models.ledger import (
     LogSegment,
     SealQueueEntry,
 )
+from tracking.models.prices import ResourceRate
 from tracking.models.transactions import (
     Cursor,
     FlowBlock,
@@ -38,6 +39,7 @@ __all__ = [
     "LogSegment",
     "Membership",
     "RefoldRequest",
+    "ResourceRate",
     "SealQueueEntry",
     "Tenant",
     "Transaction",

@@ -18,12 +18,18 @@ import pymongo
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, IntegrityError, connection, connections
 from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, PyMongoError
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+)
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -40,6 +46,7 @@ RAW_CODEC: CodecOptions = CodecOptions(RawBSONDocument, tz_aware=True, tzinfo=UT
 # for the follower alone, where decoding moments counts: naive, in UTC
 NAIVE: CodecOptions = CodecOptions(tz_aware=False)
 
+_WRITE_CONFLICT = 112
 FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.5
 
@@ -231,6 +238,17 @@ def _is_unavailable(error: PyMongoError) -> bool:
         or error.has_error_label("TransientTransactionError")
         or error.has_error_label("UnknownTransactionCommitResult")
     )
+
+
+def is_conflict(error: BaseException | None) -> bool:
+    """Whether somebody else wrote at the same moment what this error was about."""
+    while error is not None:
+        if isinstance(error, IntegrityError | DuplicateKeyError):
+            return True
+        if isinstance(error, OperationFailure) and error.code == _WRITE_CONFLICT:
+            return True
+        error = error.__cause__
+    return False
 
 
 def options(

@@ -67,6 +67,7 @@ MANAGED: Final[Mapping[str, Rights]] = {
     "api_key": Rights("fiu", "-", "fu", "-"),
     "flow_definition": Rights("fiur", "f", "fu", "f"),
     "flow_step": Rights("fiur", "f", "fu", "f"),
+    "resource_rate": Rights("fiur", "f", "fu", "f"),
 }
 DJANGO: Final[Mapping[str, Rights]] = {
     "django_session": Rights("fiur", "-", "-", "-"),

@@ -1,12 +1,17 @@
-"""One object's page: its lifetime from its own journal records, never stale."""
+"""One object's page: its lifetime and its cost from its own journal records, never stale."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from tracking.core.costs import ObjectCost, object_cost, resources_in
 from tracking.core.lifetime import Lifetime, fold
+from tracking.core.pricing import PriceList
 from tracking.projection import journal
 from tracking.projection.definitions import definitions_of
+from tracking.projection.prices import prices_of
 
 # Beyond it a page would take seconds; the list entry, derived by the follower, is complete.
 RECORDS_MAX = 20_000
@@ -14,11 +19,12 @@ RECORDS_MAX = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A lifetime and the number of records it was read from; `truncated`: there are more."""
+    """A lifetime and the records it was read from; `truncated`: there are more of them."""
 
     lifetime: Lifetime
     recorded: int
     truncated: bool
+    records: Sequence[dict[str, Any]] = field(repr=False)
 
 
 def lifetime_of(tenant: str, transaction: str) -> Live | None:
@@ -27,4 +33,11 @@ def lifetime_of(tenant: str, transaction: str) -> Live | None:
     if not records:
         return None
     kept = records[:RECORDS_MAX]
-    return Live(fold(kept, definitions_of(tenant)), len(kept), len(records) > RECORDS_MAX)
+    return Live(fold(kept, definitions_of(tenant)), len(kept), len(records) > RECORDS_MAX, kept)
+
+
+def cost_of(tenant: str, live: Live) -> ObjectCost:
+    """What it cost, at the prices as they are listed now: those of the time of each event."""
+    used = resources_in(live.records)
+    prices = prices_of(tenant, used) if used else PriceList()
+    return object_cost(live.records, live.lifetime, prices)
