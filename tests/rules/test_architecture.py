@@ -36,6 +36,7 @@ LEVELS = {
     "importing": 40,
     "simulation": 40,
     "evidence": 45,
+    "sign_in": 45,
     "api": 50,
     "admin": 50,
     "running": 50,
@@ -72,6 +73,8 @@ CHANGING = frozenset(
     """.split()
 )
 CHANGERS = {
+    "tracking/access/second_factor.py": "uses up each code once",
+    "tracking/sign_in/lockout.py": "counts failed tries",
     "tracking/ledger/sealer.py": "takes sealed batches out of the seal queue",
     "tracking/projection/follower.py": "moves its cursor",
     "tracking/projection/store.py": "writes what is derived",

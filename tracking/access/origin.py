@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -55,6 +55,11 @@ def address_of(peer: str, forwarded: str, proxies: Sequence[Network]) -> Address
             break
         address = hop
     return address
+
+
+def asked_from(meta: Mapping[str, str], proxies: Sequence[Network]) -> Address | None:
+    """The same, of a request's variables as WSGI names them."""
+    return address_of(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""), proxies)
 
 
 def _address(text: str) -> Address | None:

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from tracking import clock
 from tracking.access.keys import KeyHolder, authenticate, looks_like_a_key
-from tracking.access.origin import Address, address_of
+from tracking.access.origin import Address, asked_from
 from tracking.api.rates import charge_reading
 from tracking.errors import BadRequest, Forbidden, Unauthorized
 from tracking.models import User
@@ -37,9 +37,7 @@ def key_holder(request: HttpRequest) -> KeyHolder | None:
 
 def address_of_request(request: HttpRequest) -> Address | None:
     """From where the request comes, by what the proxies of `DFT_TRUSTED_PROXIES` say."""
-    meta = request.META
-    peer, forwarded = meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
-    return address_of(peer, forwarded, settings.DFT_TRUSTED_PROXIES)
+    return asked_from(request.META, settings.DFT_TRUSTED_PROXIES)
 
 
 def key_holder_with(request: HttpRequest, scope: str) -> KeyHolder:

@@ -4,7 +4,7 @@ May import vocabulary, clock, errors, core and mongo. Facts (journal, log) and d
 documents are written through PyMongo by their own rooms; their models only read.
 """
 
-from tracking.models.access import ApiKey, Membership, Tenant, User
+from tracking.models.access import ApiKey, Membership, SecondFactor, Tenant, User
 from tracking.models.flows import FlowDefinition, FlowStep
 from tracking.models.journal import TransactionBlock
 from tracking.models.ledger import (
@@ -37,6 +37,7 @@ __all__ = [
     "Membership",
     "RefoldRequest",
     "SealQueueEntry",
+    "SecondFactor",
     "Tenant",
     "Transaction",
     "TransactionBlock",
