@@ -42,6 +42,8 @@ def code_at(secret: bytes, step: int, *, digits: int = DIGITS) -> str:
 
 def matching_step(secret: bytes, code: str, moment: datetime) -> int | None:
     """The latest step around `moment` whose code this is; None where it is of none."""
+    if not code.isascii():  # nothing to compare bit by bit
+        return None
     now = step_of(moment)
     found = None
     # all of them, so that the time taken tells nothing

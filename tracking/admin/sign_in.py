@@ -10,17 +10,20 @@ from typing import Any, Final, Protocol
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth.views import LoginView
+from django.contrib.auth import authenticate
+from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
+from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from tracking import clock
 from tracking.access import second_factor
 from tracking.admin.qr import qr_code
+from tracking.models import User
 from tracking.sign_in import browsers, half, steps
 from tracking.sign_in.half import Half
 
@@ -52,6 +55,29 @@ class SignIn(LoginView):
         return steps.advance(
             self.request, user, backend=user.backend, next_url=self.get_success_url()
         )
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    """The old password is counted like one of signing in: nobody guesses at an open session."""
+
+    def __init__(self, user: User, *args: Any, request: HttpRequest, **more: Any) -> None:
+        super().__init__(user, *args, **more)
+        self._request = request
+
+    def clean_old_password(self) -> str:
+        typed: str = self.cleaned_data["old_password"]
+        if authenticate(self._request, username=self.user.get_username(), password=typed) is None:
+            raise forms.ValidationError(
+                self.error_messages["password_incorrect"], code="password_incorrect"
+            )
+        return typed
+
+
+class ChangePassword(PasswordChangeView):
+    form_class = OwnPasswordForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
 
 
 class HalfView(Protocol):
@@ -126,7 +152,7 @@ def enrol(request: HttpRequest, halfway: Half, moment: datetime) -> HttpResponse
     )
 
 
-def device_shown(sealed: str, user: Any) -> dict[str, str]:
+def device_shown(sealed: str, user: User) -> dict[str, str]:
     """A new device's secret, to scan or to type."""
     text, uri = second_factor.told(sealed, user)
     return {"secret": text, "qr": qr_code(uri)}

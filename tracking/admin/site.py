@@ -61,6 +61,20 @@ class DftAdminSite(UnfoldAdminSite):
         )
         return view(request)
 
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        from tracking.admin.sign_in import ChangePassword
+
+        view = ChangePassword.as_view(
+            extra_context={**self.each_context(request), **(extra_context or {})},
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            template_name=self.password_change_template
+            or "registration/password_change_form.html",
+        )
+        request.current_app = self.name
+        return view(request)
+
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
