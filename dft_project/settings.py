@@ -326,5 +326,9 @@ LOGGING = {
         "handlers": ["console"],
         "level": os.environ.get("DFT_LOG_LEVEL", "INFO").upper(),
     },
-    "loggers": {"pymongo": {"level": "WARNING"}, "axes": {"level": "WARNING"}, "gunicorn": {"level": "INFO"}},
+    "loggers": {
+        "pymongo": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+        "gunicorn": {"level": "INFO"},
+    },
 }

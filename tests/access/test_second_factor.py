@@ -97,7 +97,9 @@ def test_of_two_devices_enrolled_at_once_one_is_there(ann: User) -> None:
 def test_recovery_codes_are_taken_as_people_type_them_and_once(ann: User) -> None:
     codes = enrol(ann, NOON)
     for code, typed in zip(
-        codes, [codes[0], codes[1].upper(), codes[2].replace("-", ""), f" {codes[3]} "], strict=False
+        codes,
+        [codes[0], codes[1].upper(), codes[2].replace("-", ""), f" {codes[3]} "],
+        strict=False,
     ):
         assert second_factor.use_code(ann, typed, moment=NOON)
         assert not second_factor.use_code(ann, code, moment=NOON)

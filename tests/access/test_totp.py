@@ -36,7 +36,7 @@ def test_the_codes_of_rfc_6238(seconds: int, code: str) -> None:
     assert totp.matching_step(SECRET, code[2:], moment) == step
 
 
-@pytest.mark.parametrize(("counter", "code"), enumerate(RFC_4226))
+@pytest.mark.parametrize(("counter", "code"), list(enumerate(RFC_4226)))
 def test_the_codes_of_rfc_4226(counter: int, code: str) -> None:
     assert totp.code_at(SECRET, counter) == code
 

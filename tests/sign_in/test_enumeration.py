@@ -42,7 +42,10 @@ def told(answer: HttpResponse, name: str) -> tuple[Any, ...]:
     """All of an answer, but for the token of its form and the name that was typed."""
     body = re.sub(r'(csrfmiddlewaretoken" value=")[^"]+', r"\1", answer.content.decode())
     headers = {key: value for key, value in answer.items() if key != "Content-Length"}
-    cookies = {key: morsel.OutputString().replace(morsel.value, "") for key, morsel in answer.cookies.items()}
+    cookies = {
+        key: morsel.OutputString().replace(morsel.value, "")
+        for key, morsel in answer.cookies.items()
+    }
     return answer.status_code, headers, cookies, body.replace(name, "NAME")
 
 
@@ -51,9 +54,7 @@ def test_every_failure_is_answered_alike_byte_for_byte_and_so_is_the_lock() -> N
     for case, (name, password) in CASES.items():
         # from an address of its own, so that only the name counts
         place = {"REMOTE_ADDR": f"198.51.100.{len(answers) + 1}"}
-        answers[case] = [
-            told(attempt(Client(), name, password, **place), name) for _ in range(7)
-        ]
+        answers[case] = [told(attempt(Client(), name, password, **place), name) for _ in range(7)]
     expected = answers.pop("unknown")
     assert [each[0] for each in expected] == [200] * 4 + [429] * 3
     for case, found in answers.items():

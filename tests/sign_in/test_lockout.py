@@ -251,9 +251,7 @@ def test_tries_are_looked_up_by_indexes_and_vanish_by_themselves() -> None:
     ):
         plan = rows.find(found).explain()["queryPlanner"]["winningPlan"]
         assert "COLLSCAN" not in repr(plan), found
-    expiring = [
-        each for each in rows.index_information().values() if "expireAfterSeconds" in each
-    ]
+    expiring = [each for each in rows.index_information().values() if "expireAfterSeconds" in each]
     assert [each["expireAfterSeconds"] for each in expiring] == [86_400]
     assert [each["key"] for each in expiring] == [[("attempt_time", 1)]]
     # django-axes' other collections stay empty

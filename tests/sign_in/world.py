@@ -62,9 +62,7 @@ def enrol(
     secret = second_factor._open(sealed, user)
     assert secret is not None
     code = totp.code_at(secret, totp.step_of(moment))
-    codes = second_factor.enrol(
-        user, sealed, code, moment=moment, by=user, instead_of=instead_of
-    )
+    codes = second_factor.enrol(user, sealed, code, moment=moment, by=user, instead_of=instead_of)
     assert codes is not None
     return codes
 

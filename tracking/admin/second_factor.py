@@ -15,7 +15,7 @@ from django.contrib.auth import authenticate
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
-from unfold.widgets import UnfoldAdminPasswordInput
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from tracking import clock
 from tracking.access import second_factor
@@ -35,7 +35,7 @@ class ProofForm(CodeForm):
 
     password = forms.CharField(
         strip=False,
-        widget=UnfoldAdminPasswordInput(attrs={"autocomplete": "current-password"}),
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
     )
     field_order = ("password", "code")
 
@@ -107,9 +107,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
 def _is_proven(request: HttpRequest, form: ProofForm, device: SecondFactor | None) -> bool:
     """Both are counted like those of signing in, so that nobody guesses at an open session."""
     given = form.cleaned_data
-    user = authenticate(
-        request, username=request.user.get_username(), password=given["password"]
-    )
+    user = authenticate(request, username=request.user.get_username(), password=given["password"])
     if user is None or user.pk != request.user.pk:
         return False
     return device is None or steps.use_code(request, user, given["code"], moment_of(request))
@@ -135,9 +133,7 @@ def _act(
     return back
 
 
-def _begin(
-    request: HttpRequest, user: User, device: SecondFactor | None, moment: datetime
-) -> None:
+def _begin(request: HttpRequest, user: User, device: SecondFactor | None, moment: datetime) -> None:
     request.session[_KEY] = {
         "secret": second_factor.new_secret(user),
         "instead_of": device.serial if device else "",
@@ -154,4 +150,3 @@ def _codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
         codes=codes,
         onward=reverse("admin:second_factor"),
     )
-

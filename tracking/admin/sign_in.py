@@ -29,7 +29,7 @@ from tracking.sign_in.half import Half
 
 WRONG_CODE: Final = "That code is wrong, too old, or was used before. Wait for the next one."
 _TOO_LATE: Final = "That took too long; please sign in again."
-_SECRET: Final = "dft_new_device"  # sealed, in the session
+_DEVICE: Final = "dft_new_device"  # sealed, in the session
 
 
 class CodeForm(forms.Form):
@@ -104,9 +104,7 @@ def code(request: HttpRequest, halfway: Half, moment: datetime) -> HttpResponse:
     """The code of the app, or a recovery code."""
     if second_factor.device_of(halfway.user) is None:
         # reset in the meantime
-        return steps.advance(
-            request, halfway.user, backend=halfway.backend, next_url=halfway.next
-        )
+        return steps.advance(request, halfway.user, backend=halfway.backend, next_url=halfway.next)
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if steps.use_code(request, halfway.user, form.cleaned_data["code"], moment):
@@ -123,15 +121,13 @@ def enrol(request: HttpRequest, halfway: Half, moment: datetime) -> HttpResponse
     user = halfway.user
     if second_factor.device_of(user) is not None:
         return HttpResponseRedirect(reverse("admin:sign_in_code"))
-    sealed = request.session.get(_SECRET) or second_factor.new_secret(user)
-    request.session[_SECRET] = sealed
+    sealed = request.session.get(_DEVICE) or second_factor.new_secret(user)
+    request.session[_DEVICE] = sealed
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        codes = second_factor.enrol(
-            user, sealed, form.cleaned_data["code"], moment=moment, by=user
-        )
+        codes = second_factor.enrol(user, sealed, form.cleaned_data["code"], moment=moment, by=user)
         if codes is not None:
-            del request.session[_SECRET]
+            del request.session[_DEVICE]
             steps.sign_in(request, user, backend=halfway.backend)
             answer = page(
                 request,

@@ -69,8 +69,7 @@ class DftAdminSite(UnfoldAdminSite):
         view = ChangePassword.as_view(
             extra_context={**self.each_context(request), **(extra_context or {})},
             success_url=reverse("admin:password_change_done", current_app=self.name),
-            template_name=self.password_change_template
-            or "registration/password_change_form.html",
+            template_name=self.password_change_template or "registration/password_change_form.html",
         )
         request.current_app = self.name
         return view(request)

@@ -10,10 +10,10 @@ from axes.exceptions import (
     AxesBackendRequestParameterRequired,
 )
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
 from tracking import clock
-from tracking.models import User
 from tracking.sign_in.lockout import claim, give_back, try_of
 
 
@@ -30,7 +30,7 @@ class PasswordBackend(AxesBackend):
         username: str | None = None,
         password: str | None = None,
         **more: Any,
-    ) -> User | None:
+    ) -> AbstractBaseUser | None:
         if username is None or password is None:
             return None
         if request is None:

@@ -45,9 +45,7 @@ def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
 
 def _known(request: HttpRequest) -> dict[str, str]:
     try:
-        found = signing.loads(
-            request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=_DAYS * 86_400
-        )
+        found = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=_DAYS * 86_400)
     except signing.BadSignature:
         return {}
     return found if isinstance(found, dict) else {}
