@@ -179,7 +179,6 @@ def test_guessing_the_old_password_to_change_it_locks(now: Clock) -> None:
     now.move(minutes=15)
     assert client.post(url, {"old_password": PASSWORD, **new}).status_code == 302
     assert person(NAME).check_password("a-long-pass-word-7")
-    assert person(NAME).password.startswith("argon2$argon2id$")
     assert is_in(client)
 
 
