@@ -83,7 +83,7 @@ def test_no_address_opens_before_the_code(user: User, now: Clock) -> None:
     public = Client(raise_request_exception=False)
     client.raise_request_exception = False
     for address in addresses:
-        for method in ("get", "post", "put", "delete", "options"):
+        for method in ("get", "post"):
             answer = getattr(client, method)(address)
             stranger = getattr(public, method)(address)
             assert answer.status_code == stranger.status_code, (method, address)

@@ -162,10 +162,10 @@ def new_codes(user: User, *, by: User) -> list[str] | None:
 
 def remove(user: User, what: str, *, by: User | None) -> bool:
     """Take somebody's device away, because they switched it off or were reset; False: none."""
-    removed, _by_model = SecondFactor.objects.filter(pk=user.pk).delete()
+    removed = collection("second_factor").delete_one({"_id": user.pk.hex}).deleted_count == 1
     if removed:
         changed(user, what, by)
-    return bool(removed)
+    return removed
 
 
 def _changes(found: dict[str, object], change: dict[str, object]) -> bool:

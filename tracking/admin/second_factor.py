@@ -19,7 +19,6 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from tracking import clock
 from tracking.access import second_factor
-from tracking.admin import display as show
 from tracking.admin.once import moment_of
 from tracking.admin.sign_in import WRONG_CODE, CodeForm, device_shown, page
 from tracking.models import SecondFactor, User
@@ -64,7 +63,6 @@ def mine(request: HttpRequest) -> HttpResponse:
         "My second factor",
         form=form,
         device=device,
-        since=show.stamp(device.made_at) if device else "",
         left=len(device.recovery) if device else 0,
         required=required,
         has_password=user.has_usable_password(),

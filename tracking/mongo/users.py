@@ -72,7 +72,7 @@ DJANGO: Final[Mapping[str, Rights]] = {
     "django_session": Rights("fiur", "-", "-", "-"),
     # tries to sign in that failed; the rest of django-axes is not used
     "axes_accessattempt": Rights("fiur", "-", "-", "-"),
-    "axes_accessattemptexpiration": Rights("fr", "-", "-", "-"),  # empty; Django looks there
+    "axes_accessattemptexpiration": Rights("-", "-", "-", "-"),
     "axes_accesslog": Rights("-", "-", "-", "-"),
     "axes_accessfailurelog": Rights("-", "-", "-", "-"),
     "django_migrations": Rights("-", "-", "fir", "f"),
