@@ -1,5 +1,6 @@
-"""Django's contrib apps with MongoDB's key type; their migrations are in mongo_migrations."""
+"""Apps of others with MongoDB's key type; their migrations are in mongo_migrations."""
 
+from axes.apps import AppConfig as AxesConfig
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.auth.apps import AuthConfig
 from django.contrib.contenttypes.apps import ContentTypesConfig
@@ -22,4 +23,8 @@ class MongoContentTypesConfig(ContentTypesConfig):
 
 
 class MongoSessionsConfig(SessionsConfig):
+    default_auto_field = OBJECT_ID
+
+
+class MongoAxesConfig(AxesConfig):
     default_auto_field = OBJECT_ID

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
+from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
@@ -14,87 +13,21 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.module_loading import import_string
 
+from dft_project.environment import (
+    env_flag,
+    env_int,
+    env_list,
+    env_networks,
+    env_url,
+    env_words,
+    secret_key,
+)
 from tracking import vocabulary as v
-from tracking.access.origin import Network, networks_of
 from tracking.mongo.addresses import address_of, role_of
 from tracking.mongo.connection import settings_entry
 from tracking.sso.config import config_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def env_flag(name: str, default: bool) -> bool:
-    text = os.environ.get(name, "").strip().lower()
-    if not text:
-        return default
-    if text in ("1", "true", "yes", "on"):
-        return True
-    if text in ("0", "false", "no", "off"):
-        return False
-    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {text!r}.")
-
-
-def env_int(name: str, default: int, *, least: int, most: int) -> int:
-    text = os.environ.get(name, "").strip()
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        raise ImproperlyConfigured(f"{name} must be an integer from {least} to {most}.")
-    return int(text)
-
-
-def env_list(name: str, default: list[str]) -> list[str]:
-    text = os.environ.get(name, "").strip()
-    return [item.strip() for item in text.split(",") if item.strip()] if text else default
-
-
-def env_networks(name: str) -> list[Network]:
-    try:
-        return networks_of(env_list(name, []))
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name}: {error}") from None
-
-
-def env_url(name: str) -> str:
-    """An address that something is posted to, or nothing; the path may hold a secret."""
-    text = os.environ.get(name, "").strip()
-    if not text:
-        return ""
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or "@" in parts.netloc:
-        raise ImproperlyConfigured(
-            f"{name} must be an address such as https://host/path, without a user or password."
-        )
-    return text
-
-
-def secret_key(directory: Path) -> str:
-    """From DFT_SECRET_KEY, else made once and kept beside the data."""
-    if given := os.environ.get("DFT_SECRET_KEY"):
-        return given
-    path = directory / "secret_key"
-    try:
-        if path.exists():
-            return path.read_text(encoding="ascii").strip()
-        directory.mkdir(parents=True, exist_ok=True)
-        made = secrets.token_urlsafe(64)
-        try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:  # another process made it at the same moment
-            return path.read_text(encoding="ascii").strip()
-        with os.fdopen(descriptor, "w") as file:
-            file.write(made)
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"The data directory {directory} cannot be used ({error.strerror}): make it a"
-            " directory that can be written, or name another with DFT_DATA_DIR."
-        ) from error
-    return made
-
 
 # --- Where things are ------------------------------------------------------------------
 DFT_DATA_DIR = Path(os.environ.get("DFT_DATA_DIR") or BASE_DIR / "var").resolve()
@@ -178,6 +111,11 @@ DFT_SESSION_IDLE_MINUTES = env_int("DFT_SESSION_IDLE_MINUTES", 60, least=1, most
 SESSION_COOKIE_AGE = DFT_SESSION_HOURS * 3600
 SESSION_COOKIE_NAME = "dft_session"
 CSRF_COOKIE_NAME = "dft_csrf"
+# Of a name in browsers new to it, and of one address; docs/operations.md says how they are counted.
+DFT_SIGN_IN_FAILURES = env_int("DFT_SIGN_IN_FAILURES", 5, least=1, most=100)
+DFT_SIGN_IN_ADDRESS_FAILURES = env_int("DFT_SIGN_IN_ADDRESS_FAILURES", 30, least=1, most=10_000)
+DFT_SIGN_IN_LOCK_MINUTES = env_int("DFT_SIGN_IN_LOCK_MINUTES", 15, least=1, most=1_440)
+DFT_SECOND_FACTOR_ROLES = env_words("DFT_SECOND_FACTOR_ROLES", (*v.ROLES, "superuser", "all"))
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 try:
@@ -208,6 +146,7 @@ INSTALLED_APPS = [
     "dft_project.apps.MongoAuthConfig",
     "dft_project.apps.MongoContentTypesConfig",
     "dft_project.apps.MongoSessionsConfig",
+    "dft_project.apps.MongoAxesConfig",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "csp",
@@ -227,8 +166,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "tracking.api.sessions.LimitedSessions",
     "tracking.api.looks.Looks",
+    "tracking.sign_in.sessions.SecondFactorSessions",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "dft_project.urls"
 WSGI_APPLICATION = "dft_project.wsgi.application"
@@ -248,10 +189,11 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "tracking.User"
+AUTHENTICATION_BACKENDS = ["tracking.sign_in.backend.PasswordBackend"]
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "tracking.access.passwords.Argon2",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -264,6 +206,18 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# --- Lock-out: django-axes with our rules (tracking/sign_in/lockout.py) ------------------------
+AXES_HANDLER = "tracking.sign_in.lockout.Handler"
+AXES_CLIENT_IP_CALLABLE = "tracking.sign_in.lockout.client_address"
+AXES_LOCKOUT_CALLABLE = "tracking.admin.sign_in.locked"
+AXES_FAILURE_LIMIT = DFT_SIGN_IN_FAILURES
+AXES_COOLOFF_TIME = timedelta(minutes=DFT_SIGN_IN_LOCK_MINUTES)
+# Its pages would show the attempts of all tenants, and its logs would grow for ever.
+AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ACCESS_FAILURE_LOG = False
+AXES_VERBOSE = False
+
 # --- Database --------------------------------------------------------------------------
 # Each kind of process has a database user of its own, with the least rights it needs.
 DFT_DATABASE_ROLE = role_of(sys.argv)
@@ -271,7 +225,7 @@ DATABASES = {"default": settings_entry(address_of(DFT_DATABASE_ROLE, DFT_DATA_DI
 DEFAULT_AUTO_FIELD = "django_mongodb_backend.fields.ObjectIdAutoField"
 MIGRATION_MODULES = {
     app: f"dft_project.mongo_migrations.{app}"
-    for app in ("admin", "auth", "contenttypes", "sessions")
+    for app in ("admin", "auth", "axes", "contenttypes", "sessions")
 }
 # The limits of a post are applied while its body is read, record by record (docs/api.md).
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
@@ -353,6 +307,9 @@ UNFOLD = {
             "950": "oklch(26% .06 250)",
         }
     },
+    "ACCOUNT": {
+        "navigation": lambda request: import_string("tracking.admin.navigation.account")(request)
+    },
     "COMMAND": {"search_models": False, "show_history": False},
     "SIDEBAR": {
         "show_search": True,
@@ -375,5 +332,9 @@ LOGGING = {
         "handlers": ["console"],
         "level": os.environ.get("DFT_LOG_LEVEL", "INFO").upper(),
     },
-    "loggers": {"pymongo": {"level": "WARNING"}, "gunicorn": {"level": "INFO"}},
+    "loggers": {
+        "pymongo": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+        "gunicorn": {"level": "INFO"},
+    },
 }

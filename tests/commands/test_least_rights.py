@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import http.cookiejar
 import json
 import os
 import re
 import subprocess
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -24,6 +26,8 @@ from tests.commands.test_import_log import loans
 from tests.commands.test_up import Installation, derived
 from tests.faults.processes import ROOT, wait_for
 from tests.tools import record
+from tracking import clock
+from tracking.access import totp
 from tracking.mongo.users import DERIVED, FACTS
 
 REFUSED = ("not authorized", "Unauthorized", "Traceback", "ERROR", "may change or remove")
@@ -107,6 +111,50 @@ def put_back(database: Database[Any], backup: dict[str, list[dict[str, Any]]]) -
 
     with database.client.start_session() as session:
         session.with_transaction(work)
+
+
+def sign_in(installation: Installation) -> list[str]:
+    """A second factor set up and used, a lock and its end, all as the web workers' user."""
+    known = installation.credentials()
+    name, password = known["admin_user"], known["admin_password"]
+    person = Person(installation.url)
+
+    def code(secret: bytes, later: int = 0) -> str:
+        return totp.code_at(secret, totp.step_of(clock.now()) + later)
+
+    person.post("/admin/login/", username=name, password=password)
+    where, page = person.post("/admin/second-factor/", what="device", password=password)
+    assert where == "/admin/second-factor/enrol/"
+    found = re.search(r'id="secret"[^>]*>([A-Z2-7 ]+)<', page)
+    assert found is not None
+    secret = base64.b32decode(found[1].replace(" ", ""))
+    _where, page = person.post("/admin/second-factor/enrol/", code=code(secret))
+    shown = re.search(r'id="recovery-codes"[^>]*>([^<]+)<', page)
+    assert shown is not None
+    recovery = shown[1].split()
+
+    person = Person(installation.url)
+    where, _page = person.post("/admin/login/", username=name, password=password)
+    assert where == "/admin/login/code/"
+    # an app whose clock is half a minute ahead: the code of this step has confirmed it
+    assert person.post("/admin/login/code/", code=code(secret, 1))[0] == "/admin/"
+    _where, page = person.post(
+        "/admin/second-factor/", what="codes", password=password, code=recovery[0]
+    )
+    assert "Keep these recovery codes now" in page
+
+    stranger = Person(installation.url)
+    for _ in range(4):
+        assert stranger.post("/admin/login/", username=name, password="x")[0] == "/admin/login/"
+    for given in ("x", password):
+        with pytest.raises(urllib.error.HTTPError, match="429"):
+            stranger.post("/admin/login/", username=name, password=given)
+    said = [run(installation, "axes_list_attempts"), run(installation, "axes_reset_username", name)]
+    assert "admin" in said[0]
+    assert person.post("/admin/second-factor/", what="", password=password, code="0")[1]
+    said.append(run(installation, "reset_second_factor", name))
+    assert stranger.post("/admin/login/", username=name, password=password)[0] == "/admin/"
+    return said
 
 
 def sealed(installation: Installation, name: str) -> str:
@@ -244,6 +292,7 @@ def test_everything_works_and_nothing_is_refused(
     assert installation.get("/api/v1/blocks/a")[0] == 200
     assert set(re.findall(r'href="(/admin/[a-z]+/[a-z]+/)"', person.get("/admin/"))) == lists
 
+    said += sign_in(installation)
     said += keys_and_logs(installation, secret.strip(), tmp_path / "kept.txt")
 
     directory = installation.data / "mongodb"

@@ -38,6 +38,7 @@ LEVELS = {
     "sso": 40,
     "evidence": 45,
     "audit": 45,
+    "sign_in": 45,
     "api": 50,
     "admin": 50,
     "running": 50,
@@ -74,6 +75,8 @@ CHANGING = frozenset(
     """.split()
 )
 CHANGERS = {
+    "tracking/access/second_factor.py": "uses up each code once",
+    "tracking/sign_in/lockout.py": "counts failed tries",
     "tracking/ledger/sealer.py": "takes sealed batches out of the seal queue",
     "tracking/projection/follower.py": "moves its cursor",
     "tracking/projection/store.py": "writes what is derived",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -72,6 +72,11 @@ def address_of(peer: str, forwarded: str, proxies: Sequence[Network]) -> Address
     return address
 
 
+def asked_from(meta: Mapping[str, str], proxies: Sequence[Network]) -> Address | None:
+    """The same, of a request's variables as WSGI names them."""
+    return address_of(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""), proxies)
+
+
 def _address(text: str) -> Address | None:
     text = text.strip()
     if text.startswith("["):  # [2001:db8::1]:4711
@@ -88,6 +93,4 @@ def _address(text: str) -> Address | None:
 
 def address_of_request(request: HttpRequest) -> Address | None:
     """From where the request comes, by what the proxies of `DFT_TRUSTED_PROXIES` say."""
-    meta = request.META
-    peer, forwarded = meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
-    return address_of(peer, forwarded, settings.DFT_TRUSTED_PROXIES)
+    return asked_from(request.META, settings.DFT_TRUSTED_PROXIES)

@@ -1,4 +1,4 @@
-"""The sidebar: what there is, in groups, shown to those who may open it."""
+"""The sidebar: what there is, in groups, shown to those who may open it; and one's own menu."""
 
 from __future__ import annotations
 
@@ -77,6 +77,12 @@ def _simulate() -> dict[str, Any]:
         "link": reverse("admin:simulate"),
         "permission": lambda request: request.user.has_perm(SIMULATE),
     }
+def account(request: HttpRequest) -> list[dict[str, str]]:
+    """The menu of whoever is signed in."""
+    items = [{"title": "My second factor", "link": reverse("admin:second_factor")}]
+    if request.user.is_authenticated and request.user.has_usable_password():
+        items.append({"title": "Change password", "link": reverse("admin:password_change")})
+    return items
 
 
 def _item(title: str, icon: str, label: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin
@@ -15,9 +15,12 @@ from django.db import transaction
 from django.db.models import Field, Model, Q, QuerySet
 from django.forms import ModelForm
 from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -26,11 +29,12 @@ from unfold.widgets import (
 )
 
 from tracking import vocabulary as v
+from tracking.access import second_factor
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin.base import ManagedAdmin, RecordedChanges
 from tracking.admin.once import my_tenants
-from tracking.models import ExternalIdentity, Membership, Tenant, User
+from tracking.models import ExternalIdentity, Membership, SecondFactor, Tenant, User
 
 _PROVIDER_SAYS: Final = (
     "This account comes from single sign-on. Name, roles and tenants follow the groups at the"
@@ -112,7 +116,10 @@ class PeopleAdmin(ManagedAdmin, DjangoUserAdmin):
     form = PersonForm
     add_form = NewPersonForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("person_cell", "email", "roles_cell", "active_cell", "seen_cell")
+    list_display = (
+        *("person_cell", "email", "roles_cell", "active_cell", "factor_cell", "seen_cell"),
+    )
+    actions_detail: ClassVar[list[str]] = ["reset_second_factor"]
     list_display_links = ("person_cell",)
     list_filter = ("is_active",)
     search_fields = ("username",)
@@ -209,7 +216,9 @@ class PeopleAdmin(ManagedAdmin, DjangoUserAdmin):
         return queryset.filter(begins | Q(email=term)), False
 
     def attach(self, request: HttpRequest, rows: list[User]) -> None:
-        """Everybody's roles in one query instead of one each."""
+        """Everybody's roles and second factors in one query instead of one each."""
+        devices = SecondFactor.objects.filter(pk__in=[row.pk for row in rows])
+        with_device = set(devices.values_list("pk", flat=True))
         roles: dict[Any, list[str]] = {}
         held = User.groups.through.objects.filter(user_id__in=[row.pk for row in rows])
         names = dict(Group.objects.values_list("pk", "name"))
@@ -217,6 +226,7 @@ class PeopleAdmin(ManagedAdmin, DjangoUserAdmin):
             roles.setdefault(user, []).append(names.get(group, ""))
         for row in rows:
             row.role_names = sorted(roles.get(row.pk, ()))
+            row.has_second_factor = row.pk in with_device
 
     def save_related(self, request: HttpRequest, form: ModelForm, *args: Any) -> None:
         super().save_related(request, form, *args)
@@ -235,6 +245,51 @@ class PeopleAdmin(ManagedAdmin, DjangoUserAdmin):
     @admin.display(description="active", boolean=True)
     def active_cell(self, row: User) -> bool:
         return row.is_active and row.is_staff
+
+    @admin.display(description="second factor", boolean=True)
+    def factor_cell(self, row: User) -> bool:
+        return row.has_second_factor
+
+    @action(
+        description="Reset second factor",
+        url_path="reset-second-factor",
+        icon="phonelink_erase",
+        permissions=["tracking.change_user"],
+    )
+    def reset_second_factor(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """For somebody who has lost theirs. Asks first; only the answer, a POST, does it."""
+        person = self.get_object(request, object_id)
+        if person is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        # one's own is switched off where that asks for a password and a code
+        if not self.has_change_permission(request, person) or person.pk == request.user.pk:
+            raise PermissionDenied
+        back = reverse("admin:tracking_user_change", args=(person.pk,))
+        if request.method == "POST":
+            if second_factor.remove(person, second_factor.RESET, by=request.user):
+                self.log_change(request, person, "Reset the second factor.")
+                self.message_user(request, f"{person} signs in by password alone now.")
+            return HttpResponseRedirect(back)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Reset second factor",
+            "person": person,
+            "required": second_factor.is_required_of(person),
+            "back": back,
+        }
+        return TemplateResponse(request, "tracking/second_factor_reset.html", context)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        person = self.get_object(request, str(object_id))
+        if (
+            person is None
+            or person.pk == request.user.pk
+            or not self.has_change_permission(request, person)
+            or second_factor.device_of(person) is None
+        ):
+            return []
+        return super().get_actions_detail(request, object_id)
 
     @admin.display(description="last sign-in")
     def seen_cell(self, row: User) -> SafeString | str:

@@ -8,13 +8,15 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.contrib.auth import REDIRECT_FIELD_NAME, login
+from django.contrib.auth import REDIRECT_FIELD_NAME, SESSION_KEY
 from django.contrib.auth.signals import user_login_failed
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from tracking.models import User
+from tracking.sign_in import steps
 from tracking.sso import flow
 from tracking.sso import session as marks
 from tracking.sso.config import Config
@@ -71,12 +73,22 @@ def finish(request: HttpRequest, site: AdminSite) -> HttpResponse:
     except Refused as refused:
         answer = _refuse(request, site, config, refused)
     else:
-        login(request, user, backend=_BACKEND)
-        marks.mark(request.session)
-        log.info("%r signed in by single sign-on", user.username)
-        answer = HttpResponseRedirect(then)
+        answer = _signed_in(request, user, config, then)
     # one sign-in, one try
     answer.delete_cookie(COOKIE, path=reverse("admin:sso"), samesite="Lax")
+    return answer
+
+
+def _signed_in(request: HttpRequest, user: User, config: Config, then: str) -> HttpResponse:
+    """The session is theirs; unless the provider asks for a second factor, after our own."""
+    if config.second_factor:
+        steps.sign_in(request, user, backend=_BACKEND)
+        answer: HttpResponse = HttpResponseRedirect(then)
+    else:
+        answer = steps.advance(request, user, backend=_BACKEND, next_url=then)
+    if SESSION_KEY in request.session:
+        marks.mark(request.session)
+    log.info("%r came by single sign-on", user.username)
     return answer
 
 

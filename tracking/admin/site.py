@@ -27,21 +27,62 @@ class DftAdminSite(UnfoldAdminSite):
     enable_nav_sidebar = True
 
     def extra_urls(self) -> list[URLPattern]:
+        # only now: those pages ask for the site
+        from tracking.admin import second_factor, sign_in
         from tracking.admin.simulating import simulation
 
+        mine, enrol = map(self.admin_view, (second_factor.mine, second_factor.enrol))
         return [
             path("find/", self.admin_view(self.find), name="find"),
             path("simulate/", self.admin_view(simulation), name="simulate"),
             path("sso/", self.sso, name="sso"),
             path("sso/callback/", self.sso_callback, name="sso_callback"),
+            # of those who are half signed in: no page of the admin is open to them
+            path("login/code/", sign_in.code, name="sign_in_code"),
+            path("login/enrol/", sign_in.enrol, name="sign_in_enrol"),
+            path("second-factor/", mine, name="second_factor"),
+            path("second-factor/enrol/", enrol, name="second_factor_enrol"),
         ]
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        """Django's own page, with a view that goes on to the second factor."""
+        from tracking.admin.sign_in import SignIn
         from tracking.admin.single_sign_on import button
 
-        return super().login(request, {**button(request), **(extra_context or {})})
+        index = reverse("admin:index", current_app=self.name)
+        if request.method == "GET" and self.has_permission(request):
+            return HttpResponseRedirect(index)
+        context = {
+            **self.each_context(request),
+            "title": "Sign in",
+            "subtitle": None,
+            "app_path": request.get_full_path(),
+            "username": request.user.get_username(),
+            **button(request),
+            **(extra_context or {}),
+        }
+        request.current_app = self.name
+        view = SignIn.as_view(
+            extra_context=context,
+            authentication_form=self.login_form,
+            template_name="admin/login.html",
+        )
+        return view(request)
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        from tracking.admin.sign_in import ChangePassword
+
+        view = ChangePassword.as_view(
+            extra_context={**self.each_context(request), **(extra_context or {})},
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            template_name=self.password_change_template or "registration/password_change_form.html",
+        )
+        request.current_app = self.name
+        return view(request)
 
     @method_decorator((never_cache, require_GET))
     def sso(self, request: HttpRequest) -> HttpResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,9 +13,11 @@ from django.http import HttpRequest
 
 from tracking import clock
 from tracking import vocabulary as v
+from tracking.access.second_factor import second_factor_changed
 from tracking.audit.access import Access, Actor, record_access
 from tracking.audit.who import STRANGER, access_of, actor_of_user
 from tracking.models import ApiKey, Membership, User
+from tracking.sso.people import rights_followed
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,8 @@ def listen() -> None:
         (user_logged_in, _signed_in),
         (user_logged_out, _signed_out),
         (user_login_failed, _refused),
+        (second_factor_changed, _second_factor),
+        (rights_followed, _rights),
     ):
         signal.connect(receiver, dispatch_uid=f"tracking.audit.{receiver.__name__}")
 
@@ -77,6 +82,33 @@ def _refused(credentials: dict[str, Any], request: HttpRequest | None = None, **
     )
 
 
+def _second_factor(user: User, what: str, by: User | None, **_: Any) -> None:
+    actor = actor_of_user(by) if by else Actor(v.OPERATOR, "operator", _operator())
+    _changed(actor, user, "second factor", what, _tenants_of(user), "admin" if by else "command")
+
+
+def _rights(user: User, what: str, tenants: Iterable[str], **_: Any) -> None:
+    provider = Actor(v.OPERATOR, "provider", "single sign-on")
+    _changed(provider, user, "rights", what, sorted(tenants), "single sign-on")
+
+
+def _changed(
+    actor: Actor, user: User, field: str, what: str, tenants: list[str], via: str
+) -> None:
+    record_access(
+        Access(
+            actor,
+            clock.now(),
+            v.CHANGE,
+            v.ACCESS_DONE,
+            tenants=tenants,
+            via=via,
+            target=f"user {user.get_username()}",
+            changes=[(field, "", what)],
+        )
+    )
+
+
 def _tenants_of(user: User) -> list[str]:
     return list(Membership.objects.filter(user=user).values_list("tenant_id", flat=True))
 
@@ -109,15 +141,18 @@ def tell_refused_key(request: HttpRequest, prefix: str, code: str, sentence: str
         logger.warning("a refused key was not written down: %s", type(error).__name__)
 
 
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
 def record_by_command(command: str, tenant: str, target: str, what: str) -> None:
     """That the operator changed something from the command line; raises NotRecorded."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = "unknown"
     record_access(
         Access(
-            Actor(v.OPERATOR, "operator", name),
+            Actor(v.OPERATOR, "operator", _operator()),
             clock.now(),
             v.CHANGE,
             v.ACCESS_DONE,

@@ -6,7 +6,7 @@ import tracking.clock
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tracking', '0004_key_networks'),
+        ('tracking', '0005_second_factor'),
     ]
 
     operations = [

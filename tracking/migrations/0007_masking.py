@@ -6,7 +6,7 @@ import tracking.models.access
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tracking', '0004_key_networks'),
+        ('tracking', '0006_external_identity'),
     ]
 
     operations = [

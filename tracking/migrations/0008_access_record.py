@@ -4,7 +4,7 @@ import tracking.mongo.indexes
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tracking", "0004_key_networks")]
+    dependencies = [("tracking", "0007_masking")]
 
     operations = [
         migrations.AddField(

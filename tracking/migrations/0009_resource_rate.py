@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tracking', '0004_key_networks'),
+        ('tracking', '0008_access_record'),
     ]
 
     operations = [

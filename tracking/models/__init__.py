@@ -4,7 +4,14 @@ May import vocabulary, clock, errors, core and mongo. Facts (journal, log) and d
 documents are written through PyMongo by their own rooms; their models only read.
 """
 
-from tracking.models.access import ApiKey, ExternalIdentity, Membership, Tenant, User
+from tracking.models.access import (
+    ApiKey,
+    ExternalIdentity,
+    Membership,
+    SecondFactor,
+    Tenant,
+    User,
+)
 from tracking.models.flows import FlowDefinition, FlowStep
 from tracking.models.journal import AccessRecord, TransactionBlock
 from tracking.models.ledger import (
@@ -41,6 +48,7 @@ __all__ = [
     "RefoldRequest",
     "ResourceRate",
     "SealQueueEntry",
+    "SecondFactor",
     "Tenant",
     "Transaction",
     "TransactionBlock",

@@ -1,4 +1,4 @@
-"""Who: tenants, users, memberships, API keys."""
+"""Who: tenants, users, their second factors, memberships, API keys."""
 
 from __future__ import annotations
 
@@ -126,6 +126,31 @@ class ExternalIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} of {self.issuer}"
+
+
+class SecondFactor(models.Model):
+    """Somebody's authenticator app, under the key of its user: one each (access/second_factor.py).
+
+    The database alone is of no use to a thief: the secret is encrypted, and recovery codes are
+    hashed, under keys that are not in it.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False, db_column="_id")
+    serial = models.CharField(max_length=32, help_text="Another one for each device.")
+    secret = models.CharField(max_length=200)
+    last_step = models.BigIntegerField(help_text="Of the last code taken; none is taken twice.")
+    recovery = models.JSONField(default=list)
+    made_at = models.DateTimeField(default=clock.now)
+
+    objects = MongoManager()
+
+    class Meta:
+        db_table = "second_factor"
+        # nobody gets a right to it by a role: each sees their own, through its own page
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"second factor of {self.id}"
 
 
 class ApiKey(models.Model):

@@ -61,6 +61,8 @@ MANAGED: Final[Mapping[str, Rights]] = {
     "user": Rights("fiu", "-", "fu", "-"),
     "user_groups": Rights("fir", "-", "fu", "-"),
     "user_user_permissions": Rights("f", "-", "fu", "-"),
+    # how people prove who they are: no process but the web workers needs to see it
+    "second_factor": Rights("fiur", "-", "fu", "-"),
     "membership": Rights("fiur", "-", "fu", "f"),
     # whose account it is never changes
     "external_identity": Rights("fi", "-", "fu", "-"),
@@ -71,6 +73,11 @@ MANAGED: Final[Mapping[str, Rights]] = {
 }
 DJANGO: Final[Mapping[str, Rights]] = {
     "django_session": Rights("fiur", "-", "-", "-"),
+    # tries to sign in that failed; the rest of django-axes is not used
+    "axes_accessattempt": Rights("fiur", "-", "-", "-"),
+    "axes_accessattemptexpiration": Rights("-", "-", "-", "-"),
+    "axes_accesslog": Rights("-", "-", "-", "-"),
+    "axes_accessfailurelog": Rights("-", "-", "-", "-"),
     "django_migrations": Rights("-", "-", "fir", "f"),
     "django_content_type": Rights("f", "-", "fiur", "-"),
     "auth_permission": Rights("f", "-", "fiur", "-"),

@@ -17,12 +17,16 @@ from typing import Any, Final, NamedTuple
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
 from django.db import DatabaseError, transaction
+from django.dispatch import Signal
 
 from tracking.models import ExternalIdentity, Membership, Tenant, User
 from tracking.sso.config import Config
 from tracking.sso.refused import NO_ROLE, SWITCHED_OFF, Refused
 
 log = logging.getLogger("tracking.sso")
+
+# What the provider's groups changed of a `user`: `what`, and the `tenants` before and after.
+rights_followed = Signal()
 
 _NAME_MAX: Final = 80
 _TRIES: Final = 8
@@ -166,6 +170,7 @@ def _give(user: User, person: Person, roles: set[str], tenants: set[str]) -> Non
             user.pk, [user], CHANGE, change_message=text, single_object=True
         )
         log.info("%r: %s", user.username, text)
+        rights_followed.send(sender=__name__, user=user, what=text, tenants=there | tenants)
 
 
 def _difference(what: str, before: set[str], after: set[str]) -> list[str]:
