@@ -209,6 +209,9 @@ class RoleAdmin(ModelAdmin, DjangoGroupAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return self.has_change_permission(request, obj)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return False  # by `user` it would tell who has a role, of whatever tenant
+
     @admin.display(description="kind")
     def kind_cell(self, row: Group) -> str:
         return "role of the product" if row.name in v.ROLES else "own group"
