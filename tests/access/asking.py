@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote as percent
 from urllib.parse import unquote, urlsplit
 
@@ -15,14 +16,18 @@ from django.test import Client
 from django.urls import Resolver404, resolve, reverse
 
 from tests.access.house import House
-from tests.access.table import Answer, Endpoint, Open, Page, Row
+from tests.access.table import Answer, Endpoint, Open, Row
 
 # Different each time, whoever asks for what.
 CHANCE = re.compile(
     r'(?<=name="csrfmiddlewaretoken" value=")[^"]+'
     r"|(?<=Search took )[^<]*"
 )
-_HEADERS_OFCHANCE = frozenset({"set-cookie", "content-length", "ratelimit", "ratelimit-policy"})
+_HEADERS_OF_CHANCE = frozenset({"set-cookie", "content-length", "expires"})
+
+
+# Status, headers, body.
+Shown = tuple[int, dict[str, str], str]
 
 
 class Asked(NamedTuple):
@@ -44,13 +49,15 @@ def asked_for(name: str, row: Row, house: House, whose: str) -> Asked:
         shown = identifier if isinstance(row, Endpoint) else quote(identifier)
         url = f"/{re.sub('<.*>', shown, path)}" if path else reverse(name, args=(shown,))
     else:
-        url = f"/{path}" if path or isinstance(row, Open) and ":" not in name else reverse(name)
+        url = f"/{path}" if path or (isinstance(row, Open) and ":" not in name) else reverse(name)
     if query:
         url += "?" + query.format(size=house.ids["acme"]["checkpoint"])
     return Asked(name, url, identifier)
 
 
-def ask(client: Client, asked: Asked, row: Row, method: str, house: House, **more: Any) -> HttpResponse:
+def ask(
+    client: Client, asked: Asked, row: Row, method: str, house: House, **more: Any
+) -> HttpResponse:
     body = getattr(row, "body", None)
     if method == "POST" and isinstance(row, Endpoint):
         data = json.dumps(body(house) if body else [])
@@ -79,21 +86,37 @@ def told(answer: HttpResponse) -> Answer:
         return answer.status_code, parts.path
 
 
-def without_name(answer: HttpResponse, asked: Asked) -> tuple[int, dict[str, str], str]:
-    """All of an answer but the id that was asked for, and what is different each time."""
+def shown(answer: HttpResponse) -> Shown:
+    """All of an answer but what is different each time: status, headers, body."""
     text = "" if answer.streaming else answer.content.decode()
     headers = {
-        name: _blank(value, asked)
-        for name, value in answer.items()
-        if name.lower() not in _HEADERS_OFCHANCE
+        name: value for name, value in answer.items() if name.lower() not in _HEADERS_OF_CHANCE
     }
-    headers["cookies"] = " ".join(sorted(answer.cookies))
-    return answer.status_code, headers, _blank(CHANCE.sub("", text), asked)
+    # messages wait in a cookie until a page shows them, and in the session when they are many
+    headers["cookies"] = " ".join(sorted(answer.cookies.keys() - {"messages", "dft_session"}))
+    return answer.status_code, headers, CHANCE.sub("", text)
 
 
-def _blank(text: str, asked: Asked) -> str:
-    names = {asked.id, (asked.id or "").partition("/")[2]} - {None, ""}
-    for name in sorted((str(each) for each in names), key=len, reverse=True):
-        for spelt in (name, html.escape(name), quote(name), percent(name, safe=""), unquote(name)):
-            text = text.replace(spelt, "…")
-    return text
+def renamed(what: Shown, old: str, new: str) -> Shown:
+    """As it would be, had `new` been asked for and not `old`, in whichever spelling."""
+    parts = (re.split("[/\x1f]", each) for each in (old, new))
+    pairs = [(old, new), *zip(*parts, strict=False)]
+
+    def other(text: str) -> str:
+        for one, another in pairs:
+            for spell in _SPELLINGS:
+                text = text.replace(spell(one), spell(another))
+        return text
+
+    status, headers, body = what
+    return status, {name: other(value) for name, value in headers.items()}, other(body)
+
+
+_SPELLINGS: Final[tuple[Callable[[str], str], ...]] = (
+    str,
+    html.escape,
+    quote,
+    lambda text: percent(text, safe=""),
+    lambda text: percent(quote(text), safe=""),
+    unquote,
+)

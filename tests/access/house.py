@@ -38,7 +38,7 @@ from tracking.verification.report import FULL, Report
 TENANTS: Final = ("acme", "globex")
 # A second tenant of acme's administrators, so that there is a membership to give.
 ANNEX: Final = "acme-annex"
-PASSWORD: Final = "correct horse battery staple"  # noqa: S105
+PASSWORD: Final = "correct horse battery staple"
 SUPERUSER, EVERYTHING, NOTHING = "superuser", "everything", "nothing"
 # What the roles' table leaves to superusers: groups beside the five roles.
 SUPERUSERS_ALONE: Final = frozenset(f"auth.{verb}_group" for verb in ("add", "change", "delete"))
@@ -114,7 +114,7 @@ def _nothing(kind: str) -> str:
         "group": "0123456789abcdef01234567",
         "segment": "987654",
         "checkpoint": "987654",
-        "flowblock": "globex/nothing/nothing",
+        "flowblock": "globex/nowhere1\x1fnowhere2\x1fnowhere3",
     }.get(kind, "0197f6a2-6d1c-7a61-9f0e-3f2a4b5c6d7e")
 
 
@@ -130,9 +130,7 @@ def make_house() -> House:
         _admit(person)
     for person in STAFF:
         if "tracking.add_membership" in person.may:
-            Membership.objects.create(
-                user=User.objects.get(username=person.name), tenant_id=ANNEX
-            )
+            Membership.objects.create(user=User.objects.get(username=person.name), tenant_id=ANNEX)
     own_group = Group.objects.create(name="own group")
     ids = {tenant: _furnish(tenant, own_group) for tenant in TENANTS}
     for tenant in TENANTS:  # one batch of each that waits to be sealed

@@ -64,9 +64,9 @@ def furnish(random: Random, mark: str) -> Marked:
         made.people[kind] = _person(made, kind)
     _definitions(made)
     for scope in v.SCOPES:
-        made.keys[scope] = create_key(
-            tenant=made.tenant, name=made.a("key name"), scopes=[scope]
-        )[1]
+        made.keys[scope] = create_key(tenant=made.tenant, name=made.a("key name"), scopes=[scope])[
+            1
+        ]
     post(records(made, 14), made.tenant)
     _run(made)
     return made
@@ -115,7 +115,9 @@ def records(made: Marked, count: int) -> list[dict[str, Any]]:
             transaction = made.transactions[-1]
         else:
             transaction = random.choice(made.transactions)
-        status = random.choice(("queued", "started", "succeeded", "succeeded", "failed", "filtered"))
+        status = random.choice(
+            ("queued", "started", "succeeded", "succeeded", "failed", "filtered")
+        )
         one: dict[str, Any] = {
             "id": f"common-{place}" if common else made.a("record", plain=True),
             "transaction": "tx-common" if common else transaction,
@@ -133,7 +135,9 @@ def records(made: Marked, count: int) -> list[dict[str, Any]]:
             "attributes": {made.a("attribute name"): made.a("attribute value")},
             "references": {made.a("reference name"): made.a("reference value"), "shared": "4711"},
             "parents": [made.a("parent", plain=True)],
-            "usage": [{"resource": made.a("resource"), "quantity": 1, "unit": made.a("unit", most=50)}],
+            "usage": [
+                {"resource": made.a("resource"), "quantity": 1, "unit": made.a("unit", most=50)}
+            ],
             "cost": {"amount": "12.5", "currency": "EUR"},
             "payload": {
                 "content": made.a("payload"),
@@ -162,9 +166,7 @@ def _run(made: Marked) -> None:
     report = Report(FULL, clock.now(), ended_at=clock.now(), size=7, records=7)
     key = f"{made.tenant}/{made.values['record']}"
     report.target = f"{made.tenant}/{made.transactions[0]}"
-    report.findings.add(
-        "record_changed", made.a("finding"), tenant=made.tenant, record=key, leaf=3
-    )
+    report.findings.add("record_changed", made.a("finding"), tenant=made.tenant, record=key, leaf=3)
     runs.keep(report, made.people["Auditor"].username)
 
 
@@ -173,9 +175,15 @@ def touch_shared(made: Marked, shared: User) -> None:
     client = sign_in_user(made.people[SUPERUSER])
     held = Membership.objects.get(user=shared, tenant_id=made.tenant)
     body = {
-        **{"username": shared.username, "full_name": "Changed", "email": "", "is_active": "on"},
-        **{"is_staff": "on", "memberships-TOTAL_FORMS": 1, "memberships-INITIAL_FORMS": 1},
-        **{"memberships-0-id": held.pk, "memberships-0-user": shared.pk},
+        "username": shared.username,
+        "full_name": "Changed",
+        "email": "",
+        "is_active": "on",
+        "is_staff": "on",
+        "memberships-TOTAL_FORMS": 1,
+        "memberships-INITIAL_FORMS": 1,
+        "memberships-0-id": held.pk,
+        "memberships-0-user": shared.pk,
         "memberships-0-tenant": made.tenant,
     }
     url = reverse("admin:tracking_user_change", args=[shared.pk])

@@ -119,6 +119,7 @@ def managed(
     added: Answer | None = None,
     of_acme: bool = True,
     removable: bool = False,
+    removed: Answer | None = None,
     global_: bool = False,
 ) -> dict[str, Row]:
     """What people add and change; `change` None: never changed, `removable`: can be deleted."""
@@ -133,7 +134,7 @@ def managed(
         ),
         f"{at}_history": Page(label, **of_one),
         f"{at}_delete": Page(
-            label, drop, drop, posted=back, changes=removable, body=_post_yes, **of_one
+            label, drop, drop, posted=removed or back, changes=removable, body=_post_yes, **of_one
         ),
         f"{at}_change": Page(
             label,
@@ -167,21 +168,38 @@ def _change_all(house: House) -> dict[str, Any]:
     own = house.ids["acme"]
     rows = [own[kind] for kind in ("transaction", "record", "progress", "segment", "run")]
     return {
-        **{"action": "delete_selected", "_selected_action": rows, "post": "yes", "index": "0"},
-        **{"object_id": "changed", "status": "delivered", "form-TOTAL_FORMS": "1"},
-        **{"form-INITIAL_FORMS": "1", "form-0-status": "delivered", "_save": "Save"},
+        "action": "delete_selected",
+        "_selected_action": rows,
+        "post": "yes",
+        "index": "0",
+        "object_id": "changed",
+        "status": "delivered",
+        "form-TOTAL_FORMS": "1",
+        "form-INITIAL_FORMS": "1",
+        "form-0-status": "delivered",
+        "_save": "Save",
     }
 
 
-_NEW_PASSWORD: Final = "a-long-pass-word-7"  # noqa: S105
+_NEW_PASSWORD: Final = "a-long-pass-word-7"
 
 
 def _definition(_house: House) -> dict[str, Any]:
     return {
-        **{"tenant": "acme", "flow": "returns", "version": "1", "note": "", "valid_from_0": ""},
-        **{"valid_from_1": "", "patience_minutes": "60", "deadline_minutes": ""},
-        **{"steps-TOTAL_FORMS": 1, "steps-INITIAL_FORMS": 0, "steps-0-block": "a"},
-        **{"steps-0-stage": "egress", "steps-0-due_minutes": "", "steps-0-position": ""},
+        "tenant": "acme",
+        "flow": "returns",
+        "version": "1",
+        "note": "",
+        "valid_from_0": "",
+        "valid_from_1": "",
+        "patience_minutes": "60",
+        "deadline_minutes": "",
+        "steps-TOTAL_FORMS": 1,
+        "steps-INITIAL_FORMS": 0,
+        "steps-0-block": "a",
+        "steps-0-stage": "egress",
+        "steps-0-due_minutes": "",
+        "steps-0-position": "",
     }
 
 
@@ -192,17 +210,28 @@ def _changed_definition(_house: House) -> dict[str, Any]:
 
 def _person(_house: House) -> dict[str, Any]:
     return {
-        **{"username": "newcomer", "full_name": "New Comer", "email": "", "tenants": ["acme"]},
-        **{"usable_password": "true", "password1": _NEW_PASSWORD, "password2": _NEW_PASSWORD},
+        "username": "newcomer",
+        "full_name": "New Comer",
+        "email": "",
+        "tenants": ["acme"],
+        "usable_password": "true",
+        "password1": _NEW_PASSWORD,
+        "password2": _NEW_PASSWORD,
     }
 
 
 def _changed_person(house: House) -> dict[str, Any]:
     own = house.ids["acme"]
     return {
-        **{"username": "acme-target", "full_name": "Renamed", "email": "", "is_active": "on"},
-        **{"is_staff": "on", "memberships-TOTAL_FORMS": 1, "memberships-INITIAL_FORMS": 1},
-        **{"memberships-0-id": own["membership"], "memberships-0-user": own["user"]},
+        "username": "acme-target",
+        "full_name": "Renamed",
+        "email": "",
+        "is_active": "on",
+        "is_staff": "on",
+        "memberships-TOTAL_FORMS": 1,
+        "memberships-INITIAL_FORMS": 1,
+        "memberships-0-id": own["membership"],
+        "memberships-0-user": own["user"],
         "memberships-0-tenant": "acme",
     }
 
@@ -227,8 +256,12 @@ def _api_key(_house: House) -> dict[str, Any]:
 def _record(_house: House) -> list[dict[str, Any]]:
     return [
         {
-            **{"id": "posted", "flow": "orders", "block": "receive", "stage": "ingress"},
-            **{"status": "succeeded", "occurred_at": "2026-01-31T10:00:00Z"},
+            "id": "posted",
+            "flow": "orders",
+            "block": "receive",
+            "stage": "ingress",
+            "status": "succeeded",
+            "occurred_at": "2026-01-31T10:00:00Z",
             "object": {"id": "posted", "type": "order"},
         }
     ]
@@ -241,16 +274,13 @@ _TO_LIFETIME: Final[Answer] = (302, "admin:tracking_transaction_change")
 _CHECKPOINT = "tracking.logcheckpoint"
 _READ, _VERIFY = frozenset({v.SCOPE_READ}), frozenset({v.SCOPE_READ, v.SCOPE_VERIFY})
 _EXPORT, _INGEST = frozenset({v.SCOPE_EXPORT}), frozenset({v.SCOPE_INGEST})
-_DESCRIBED: Final = {method: OK for method in ("GET", "HEAD", "OPTIONS")}
 _EVERY: Final = dict.fromkeys(METHODS, NOT_FOUND)
 _PROBED: Final = {"GET": OK, "HEAD": OK}
 
 ROWS: Final[Mapping[str, Row]] = {
     # facts and what is derived from them
     **facts(_TX, "transaction"),
-    **facts(
-        "tracking.transactionprogress", "transaction", good=_TO_LIFETIME, missing=_TO_LIFETIME
-    ),
+    **facts("tracking.transactionprogress", "transaction", good=_TO_LIFETIME, missing=_TO_LIFETIME),
     **facts(
         "tracking.transactionblockprogress", "progress", good=_TO_LIFETIME, missing=_TO_LIFETIME
     ),
@@ -284,7 +314,12 @@ ROWS: Final[Mapping[str, Row]] = {
         change=_changed_person,
     ),
     **managed(
-        "tracking.membership", "membership", add=_membership, change=None, removable=True
+        "tracking.membership",
+        "membership",
+        add=_membership,
+        change=None,
+        removed=HOME,
+        removable=True,
     ),
     **managed(
         "tracking.apikey",
@@ -350,9 +385,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "admin:tracking_transaction_evidence": Page(
         _RECORDS, "export", "export", empty=(302, "admin:tracking_transaction_changelist")
     ),
-    "admin:tracking_transaction_evidence_of": Page(
-        _RECORDS, "export", "export", key="transaction"
-    ),
+    "admin:tracking_transaction_evidence_of": Page(_RECORDS, "export", "export", key="transaction"),
     # the site
     "admin:index": Page("", SIGNED_IN, SIGNED_IN),
     "admin:search": Page("", SIGNED_IN, SIGNED_IN, query="s=tx-&extended=1"),
@@ -374,9 +407,7 @@ ROWS: Final[Mapping[str, Row]] = {
         "", SIGNED_IN, SIGNED_IN, NOT_FOUND, path="admin/nothing/of/this/name/"
     ),
     # the API
-    "api:blocks": Endpoint(
-        "", NOBODY, _INGEST, methods=("POST",), good=(201, None), body=_record
-    ),
+    "api:blocks": Endpoint("", NOBODY, _INGEST, methods=("POST",), good=(201, None), body=_record),
     "api:traces": Endpoint(
         "", NOBODY, _INGEST, methods=("POST",), body=lambda _house: {"resourceSpans": []}
     ),
@@ -392,8 +423,8 @@ ROWS: Final[Mapping[str, Row]] = {
     "api:records": Endpoint(_RECORDS, "view", _READ, "transaction"),
     "api:lineage": Endpoint(_TX, "view", _READ, "transaction"),
     "api:transaction-evidence": Endpoint(_RECORDS, "export", _EXPORT, "transaction"),
-    "api:schema": Open(_DESCRIBED),
-    "api:docs": Open(_DESCRIBED),
+    "api:schema": Open(_PROBED),
+    "api:docs": Open(_PROBED),
     r"api/v1/^.*\Z": Open(_EVERY, path="api/v1/nothing"),
     # for machines, and the way in
     "healthz": Open(_PROBED, path="healthz"),
@@ -433,7 +464,7 @@ def answer_of_page(person: Person, name: str, row: Page, method: str, whose: str
     if name == "admin:login":
         return HOME if method == "GET" and person.may_sign_in else OK
     if not person.may_sign_in:
-        return LOGIN
+        return HOME if name == "admin:logout" else LOGIN
     verb = row.verb(method)
     if verb == NOBODY:
         return REFUSED
@@ -474,7 +505,9 @@ def answer_of_endpoint(person: Person, row: Endpoint, method: str, whose: str) -
     return row.good
 
 
-def answer_to_key(name: str, scopes: tuple[str, ...], row: Endpoint, method: str, whose: str) -> Answer:
+def answer_to_key(
+    name: str, scopes: tuple[str, ...], row: Endpoint, method: str, whose: str
+) -> Answer:
     if row.verb == NOBODY and (said := _not_posted(row, method)):
         return said
     if name in ("revoked", "expired"):

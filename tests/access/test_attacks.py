@@ -15,7 +15,7 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test import Client
 from django.urls import reverse
 
-from tests.access.asking import Asked, ask, asked_for, told, without_name
+from tests.access.asking import ask, asked_for, renamed, shown, told
 from tests.access.house import (
     EVERYTHING,
     PASSWORD,
@@ -83,7 +83,12 @@ def test_a_key_in_an_address_is_refused_and_written_down_nowhere(
     coded = "".join(f"%{ord(letter):02x}" for letter in key)
     clients = [sign_in(MIGHTY), Client(headers=bearer(key)), Client()]
     paths = [
-        *(f"{path}?{name}={text}" for path in _PATHS for name in ("key", "q") for text in (key, coded)),
+        *(
+            f"{path}?{name}={text}"
+            for path in _PATHS
+            for name in ("key", "q")
+            for text in (key, coded)
+        ),
         *(f"{path}?{key}=1" for path in _PATHS),
         *(f"{path}{text}" for path in _ROOMS for text in (key, coded, f"{key}/evidence")),
         f"{LOGIN}?next=/admin/?key={key}",
@@ -102,12 +107,22 @@ def test_a_key_in_an_address_is_refused_and_written_down_nowhere(
     assert secret not in caplog.text
     assert secret not in str([vars(each) for each in caplog.records])
     assert difference(before, stored()) == []
-    assert client.post("/api/v1/otlp/v1/traces?k=" + key, "{}", content_type="application/json").json()[
-        "message"
-    ].startswith("key_in_url")
+    assert (
+        client.post("/api/v1/otlp/v1/traces?k=" + key, "{}", content_type="application/json")
+        .json()["message"]
+        .startswith("key_in_url")
+    )
 
 
-_PATHS = ("/", "/admin/", "/admin/find/", LOGIN, "/api/v1/transactions", "/api/v1/blocks", "/readyz")
+_PATHS = (
+    "/",
+    "/admin/",
+    "/admin/find/",
+    LOGIN,
+    "/api/v1/transactions",
+    "/api/v1/blocks",
+    "/readyz",
+)
 _ROOMS = ("/", "/admin/", "/static/", "/api/v1/", "/api/v1/transactions/", "/api/v1/blocks/")
 
 
@@ -151,7 +166,9 @@ def stays(location: str) -> bool:
 
 
 def test_what_leaves_is_recognised() -> None:
-    assert not [away for away in ("//evil.example", "/\\evil.example", "/\t/x", "https:/x") if stays(away)]
+    assert not [
+        away for away in ("//evil.example", "/\\evil.example", "/\t/x", "https:/x") if stays(away)
+    ]
     assert stays("/admin/?next=//evil.example")
 
 
@@ -176,7 +193,13 @@ def test_signing_in_and_out_never_leads_away(away: str, house: House) -> None:
 
 
 def test_an_address_of_another_host_is_refused(house: House) -> None:
-    for host in ("evil.example", "testserver.evil.example", "evil.example:80", "testserver@evil", "a b"):
+    for host in (
+        "evil.example",
+        "testserver.evil.example",
+        "evil.example:80",
+        "testserver@evil",
+        "a b",
+    ):
         answer = sign_in(MIGHTY).get("/admin/", HTTP_HOST=host)
         assert answer.status_code == 400, host
     answer = Client(headers={**bearer(house.keys["read"]), "X-Forwarded-Host": "evil.example"}).get(
@@ -209,7 +232,18 @@ def test_no_line_of_an_answer_is_anothers_to_write(house: House) -> None:
             assert not [text for _n, text in answer.items() if "\r" in text or "\n" in text]
 
 
-NAMES = ("..", "...", "~", "a:b", "-rf", ".hidden", "CON", "x" * 128, "a..b", "=1+1".replace("=", "-"))
+NAMES = (
+    "..",
+    "...",
+    "~",
+    "a:b",
+    "-rf",
+    ".hidden",
+    "CON",
+    "x" * 128,
+    "a..b",
+    "=1+1".replace("=", "-"),
+)
 
 
 def test_a_package_and_what_is_in_it_have_names_that_are_safe_anywhere(house: House) -> None:
@@ -225,7 +259,9 @@ def test_a_package_and_what_is_in_it_have_names_that_are_safe_anywhere(house: Ho
     for answer in answers:
         assert answer["Content-Type"] == "application/zip", answer.status_code
         stated = answer["Content-Disposition"]
-        assert re.fullmatch(r'attachment; filename="evidence-[A-Za-z0-9_~-][A-Za-z0-9._~-]*\.zip"', stated), stated
+        assert re.fullmatch(
+            r'attachment; filename="evidence-[A-Za-z0-9_~-][A-Za-z0-9._~-]*\.zip"', stated
+        ), stated
         assert answer["X-Content-Type-Options"] == "nosniff"
         with zipfile.ZipFile(BytesIO(b"".join(answer.streaming_content))) as package:
             for entry in package.infolist():
@@ -297,9 +333,7 @@ def _decoded(path: str) -> str:
 # --- Who has an account ------------------------------------------------------------------------
 
 
-def test_nobody_learns_who_has_an_account(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nobody_learns_who_has_an_account(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = User.objects.get(username="acme-support")
     gone.is_active = False
     gone.save()
@@ -312,7 +346,9 @@ def test_nobody_learns_who_has_an_account(
         monkeypatch.setattr(
             Argon2PasswordHasher,
             name,
-            lambda self, *args, whole=whole, **more: (hashed.append(1), whole(self, *args, **more))[1],
+            lambda self, *args, whole=whole, **more: (hashed.append(1), whole(self, *args, **more))[
+                1
+            ],
         )
     told_of = {}
     for name, password in (
@@ -327,7 +363,7 @@ def test_nobody_learns_who_has_an_account(
     ):
         hashed.clear()
         answer = Client().post(LOGIN, {"username": name, "password": password})
-        told_of[name, password] = (without_name(answer, Asked("", LOGIN, name)), len(hashed))
+        told_of[name, password] = (renamed(shown(answer), name, "somebody"), len(hashed))
     assert len({str(each) for each in told_of.values()}) == 1, {
         who: (answer[0], count) for who, (answer, count) in told_of.items()
     }

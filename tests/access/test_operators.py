@@ -187,20 +187,36 @@ def test_it_signs_nobody_in(house: House) -> None:
         key = house.keys["all"]
         for text in (value, f"dft_{value}_{'a' * 43}", f"{key[:15]}{value}", key[:-4] + value):
             headers = {"Authorization": f"Bearer {text}"}
-            answer = Client(raise_request_exception=False).get("/api/v1/transactions", headers=headers)
+            answer = Client(raise_request_exception=False).get(
+                "/api/v1/transactions", headers=headers
+            )
             assert answer.status_code == 401, text
 
 
 def test_posted_as_a_record_it_is_refused_or_kept_as_it_is(house: House) -> None:
     client = Client(raise_request_exception=False, headers=bearer(house.keys["all"]))
     good = {
-        **{"id": "op-1", "transaction": "tx-op", "object": {"id": "op", "type": "order"}},
-        **{"flow": "orders", "block": "receive", "stage": "ingress", "status": "succeeded"},
+        "id": "op-1",
+        "transaction": "tx-op",
+        "object": {"id": "op", "type": "order"},
+        "flow": "orders",
+        "block": "receive",
+        "stage": "ingress",
+        "status": "succeeded",
         "occurred_at": "2026-01-31T10:00:00Z",
     }
     operator = {"$gt": ""}
     before = stored()
-    for name in (*good, "corrects", "parents", "reason", "subject", "payload", "usage", "exception"):
+    for name in (
+        *good,
+        "corrects",
+        "parents",
+        "reason",
+        "subject",
+        "payload",
+        "usage",
+        "exception",
+    ):
         for wrong in (operator, [operator]):
             answer = client.post(
                 "/api/v1/blocks", json.dumps({**good, name: wrong}), content_type="application/json"

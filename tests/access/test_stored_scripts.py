@@ -161,14 +161,20 @@ def _records(texts: Texts) -> Iterator[dict[str, Any]]:
 
 
 # Names alone, which nobody shows anywhere but where they are changed or in JSON.
-_STARTS = ("/admin/", "/api/v1/transactions", *(f"/api/v1/transactions/tx-{n}/lifetime" for n in range(10)))
+_STARTS = (
+    "/admin/",
+    "/api/v1/transactions",
+    *(f"/api/v1/transactions/tx-{n}/lifetime" for n in range(10)),
+)
 
 
 def test_no_text_that_is_kept_is_run_by_any_page(house: House) -> None:
     texts = Texts()
     mighty = leave_behind(texts)
     agent = BREAKS[0].format(699)
-    client = sign_in_user(mighty, headers={"User-Agent": agent, "Referer": f"http://testserver/{agent}"})
+    client = sign_in_user(
+        mighty, headers={"User-Agent": agent, "Referer": f"http://testserver/{agent}"}
+    )
     lists = [
         reverse(f"admin:{name}_changelist")
         for name in ("auth_group", "tracking_user", "tracking_apikey", "tracking_tenant")

@@ -19,7 +19,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from tests.access.asking import Asked, without_name
+from tests.access.asking import shown
 from tests.access.crawl import crawl, text_of
 from tests.access.house import EVERYTHING, KINDS, NOTHING, SUPERUSER, Kept, sign_in_user
 from tests.access.marked import Marked, a_mark, furnish, records, touch_shared
@@ -200,7 +200,7 @@ def assert_as_if_never(
         if answer.streaming:
             told.append((answer.status_code, {}, text_of(answer)))
             continue
-        status, headers, body = without_name(answer, Asked("", address, None))
+        status, headers, body = shown(answer)
         told.append((status, {n: v.replace(mark, "…") for n, v in headers.items()},
                      body.replace(mark, "…")))  # fmt: skip
     assert told[0] == told[1], (SEED, url, query)

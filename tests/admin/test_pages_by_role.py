@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from tests.admin.world import lifetime_url, make_person, signed_in
-from tracking.admin import display as show
-from tracking.models import ApiKey, FlowDefinition, LogSegment, Membership, Tenant, User
+from tracking.models import User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.admin.utils import quote
 from django.urls import reverse
 
 from tests.admin.world import signed_in
@@ -21,7 +20,6 @@ from tracking.models import (
     TransactionProgress,
 )
 from tracking.models.immutable import Derived, Fact
-from tracking.mongo.connection import collection
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
 

@@ -6,8 +6,6 @@ import pytest
 from django.urls import reverse
 
 from tests.admin.world import lifetime_url, make_person, signed_in
-from tracking.admin import display as show
-from tracking.models import FlowDefinition, LogSegment
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
 

@@ -40,7 +40,25 @@ def matching_keys(request: HttpRequest, term: str) -> list[str]:
         return []
 
 
-class ScopedAdmin(ModelAdmin):
+class TactfulHistory(ModelAdmin):
+    """The history page, told to who may see it alone, and without names of other tenants."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What people of one's own tenants changed: somebody else's name is their tenants'."""
+        # before there is a row to look for: whether there is one is told to who may see it
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        answer = super().history_view(request, object_id, extra_context)
+        if isinstance(answer, TemplateResponse):
+            known = set(visible_to(request.user, User).values_list("pk", flat=True))
+            page = answer.context_data["action_list"]
+            page.object_list = [entry for entry in page.object_list if entry.user_id in known]
+        return answer
+
+
+class ScopedAdmin(TactfulHistory):
     """A page for rows of the user's tenants; those of others do not exist here.
 
     The tenant's column and filter are shown only to who has several tenants. `lookups_offered`:
@@ -69,20 +87,6 @@ class ScopedAdmin(ModelAdmin):
         return lookup in self.lookups_offered or any(
             lookup in names for names in map(parameters_of, self.get_list_filter(request))
         )
-
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """What people of one's own tenants changed: somebody else's name is their tenants'."""
-        # before there is a row to look for: whether there is one is told to who may see it
-        if not self.has_view_or_change_permission(request):
-            raise PermissionDenied
-        answer = super().history_view(request, object_id, extra_context)
-        if isinstance(answer, TemplateResponse):
-            known = set(visible_to(request.user, User).values_list("pk", flat=True))
-            page = answer.context_data["action_list"]
-            page.object_list = [entry for entry in page.object_list if entry.user_id in known]
-        return answer
 
     @admin.display(description="tenant")
     def tenant_cell(self, row: Model) -> str:

@@ -45,9 +45,7 @@ class Refusals:
 
 def _names_a_key(request: HttpRequest) -> bool:
     query = request.META.get("QUERY_STRING", "")
-    return looks_like_a_key(request.path) or (
-        bool(query) and looks_like_a_key(unquote_plus(query))
-    )
+    return looks_like_a_key(request.path) or (bool(query) and looks_like_a_key(unquote_plus(query)))
 
 
 def _key_in_url(request: HttpRequest) -> HttpResponse:
