@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.access.crawler import crawl, text_of
-from tests.access.marked import (
+from tests.access.masked_world import (
     MARKERS,
     OPEN,
     PLAIN,

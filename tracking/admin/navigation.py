@@ -77,6 +77,8 @@ def _simulate() -> dict[str, Any]:
         "link": reverse("admin:simulate"),
         "permission": lambda request: request.user.has_perm(SIMULATE),
     }
+
+
 def account(request: HttpRequest) -> list[dict[str, str]]:
     """The menu of whoever is signed in."""
     items = [{"title": "My second factor", "link": reverse("admin:second_factor")}]

@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import (
@@ -32,7 +32,7 @@ from tracking import vocabulary as v
 from tracking.access import second_factor
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
-from tracking.admin.base import ManagedAdmin, RecordedChanges
+from tracking.admin.base import ManagedAdmin, RecordedChanges, TactfulHistory
 from tracking.admin.once import my_tenants
 from tracking.models import ExternalIdentity, Membership, SecondFactor, Tenant, User
 
@@ -300,7 +300,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(RecordedChanges, ModelAdmin, DjangoGroupAdmin):
+class RoleAdmin(RecordedChanges, TactfulHistory, DjangoGroupAdmin):
     """The five roles follow their table in the code; further groups are a superuser's matter."""
 
     list_display = ("name", "kind_cell")
@@ -316,6 +316,9 @@ class RoleAdmin(RecordedChanges, ModelAdmin, DjangoGroupAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return self.has_change_permission(request, obj)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return False  # by `user` it would tell who has a role, of whatever tenant
 
     @admin.display(description="kind")
     def kind_cell(self, row: Group) -> str:

@@ -92,9 +92,7 @@ def _rights(user: User, what: str, tenants: Iterable[str], **_: Any) -> None:
     _changed(provider, user, "rights", what, sorted(tenants), "single sign-on")
 
 
-def _changed(
-    actor: Actor, user: User, field: str, what: str, tenants: list[str], via: str
-) -> None:
+def _changed(actor: Actor, user: User, field: str, what: str, tenants: list[str], via: str) -> None:
     record_access(
         Access(
             actor,
