@@ -140,7 +140,7 @@ def use_code(user: User, text: str, *, moment: datetime) -> bool:
         if step is None:
             return False
         # of all who send it at once, one finds an older step here
-        taken = {"$set": {"last_step": step}}
+        taken: dict[str, object] = {"$set": {"last_step": step}}
         return _changes({**mine, "last_step": {"$lt": step}}, taken)
     if len(typed) != _RECOVERY_LENGTH:
         return False

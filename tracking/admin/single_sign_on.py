@@ -25,7 +25,7 @@ from tracking.sso.refused import Refused
 log = logging.getLogger("tracking.sso")
 
 COOKIE: Final = "dft_sso"
-_BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
+_BACKEND: Final = "tracking.sign_in.backend.PasswordBackend"
 _NEXT_MAX: Final = 1_000
 
 
