@@ -30,7 +30,12 @@ register_converter(IdConverter, "id")
 app_name = "api"
 
 # What the API can do is no secret, and the page about it must open without a key.
-_OPEN = {"permission_classes": [AllowAny], "authentication_classes": []}
+_OPEN = {
+    "permission_classes": [AllowAny],
+    "authentication_classes": [],
+    # to OPTIONS the page, which is no data, has no answer but a fault
+    "http_method_names": ("get", "head"),
+}
 
 urlpatterns = [
     path("blocks", ingest.blocks, name="blocks"),
