@@ -23,6 +23,7 @@ from tracking.admin.freshness import freshness_of
 from tracking.admin.once import moment_of, my_tenants
 from tracking.admin.paging import BoundedChangeList, BoundedPaginator
 from tracking.errors import DatabaseUnavailable
+from tracking.models import User
 from tracking.models.immutable import Derived
 from tracking.projection.status import lag
 from tracking.search.find import find
@@ -39,15 +40,35 @@ def matching_keys(request: HttpRequest, term: str) -> list[str]:
         return []
 
 
-class ScopedAdmin(ModelAdmin):
+class TactfulHistory(ModelAdmin):
+    """The history page, told to who may see it alone, and without names of other tenants."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What people of one's own tenants changed: somebody else's name is their tenants'."""
+        # before there is a row to look for: whether there is one is told to who may see it
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        answer = super().history_view(request, object_id, extra_context)
+        if isinstance(answer, TemplateResponse):
+            known = set(visible_to(request.user, User).values_list("pk", flat=True))
+            page = answer.context_data["action_list"]
+            page.object_list = [entry for entry in page.object_list if entry.user_id in known]
+        return answer
+
+
+class ScopedAdmin(TactfulHistory):
     """A page for rows of the user's tenants; those of others do not exist here.
 
-    The tenant's column and filter are shown only to who has several tenants.
+    The tenant's column and filter are shown only to who has several tenants. `lookups_offered`:
+    fields that links may narrow a list by, beside its filters.
     """
 
     # Unfold's own check asks the database for permissions, which a first migrate has yet to make.
     checks_class = ModelAdminChecks
     by_tenant: ClassVar[bool] = True
+    lookups_offered: ClassVar[frozenset[str]] = frozenset()
     show_facets = ShowFacets.NEVER  # a count per choice is a scan per choice
     show_full_result_count = False
     list_per_page = 50
@@ -59,6 +80,13 @@ class ScopedAdmin(ModelAdmin):
         rows = visible_to(request.user, self.model)
         ordering = self.get_ordering(request)
         return rows.order_by(*ordering) if ordering else rows
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # our filters and the exact fields a list offers; any other look-up may scan, or tell of
+        # what the list does not show
+        return lookup in self.lookups_offered or any(
+            lookup in names for names in map(parameters_of, self.get_list_filter(request))
+        )
 
     @admin.display(description="tenant")
     def tenant_cell(self, row: Model) -> str:
@@ -105,12 +133,10 @@ class ManagedAdmin(ScopedAdmin):
 class ReadOnlyAdmin(ScopedAdmin):
     """Facts and what is derived from them: nobody adds, changes or deletes, superusers included.
 
-    `list_omits` names fields that a list need not fetch; `lookups_offered` fields that links
-    may narrow a list by, beside its filters.
+    `list_omits` names fields that a list need not fetch.
     """
 
     list_omits: ClassVar[frozenset[str]] = frozenset()
-    lookups_offered: ClassVar[frozenset[str]] = frozenset()
     rows_called: ClassVar[str] = ""
     list_before_template = "tracking/_list_head.html"
     actions = None
@@ -138,12 +164,6 @@ class ReadOnlyAdmin(ScopedAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        # our filters and the exact fields a list offers; any other look-up may scan
-        return lookup in self.lookups_offered or any(
-            lookup in names for names in map(parameters_of, self.get_list_filter(request))
-        )
 
 
 class OwnPageAdmin(ReadOnlyAdmin):
@@ -179,6 +199,8 @@ class OwnPageAdmin(ReadOnlyAdmin):
 
 def parameters_of(chosen: Any) -> tuple[str, ...]:
     """The query parameters of a list filter."""
+    if isinstance(chosen, str):  # a field's own filter, as Django makes it
+        return (f"{chosen}__exact", f"{chosen}__isnull")
     if isinstance(chosen, tuple):
         return tuple(f"{chosen[0]}_{part}" for part in ("from_0", "from_1", "to_0", "to_1"))
     return (chosen.parameter_name,)

@@ -65,7 +65,7 @@ class LogSegmentAdmin(OwnPageAdmin):
             "sealed": show.stamp(segment["sealed_at"]),
             "count": segment["count"],
             "batches": batches,
-            "others": len(segment["batches"]) - len(batches),
+            "others": len(segment["batches"]) > len(batches),
             "root": merkle.root_hash(cut).hex(),
         }
 

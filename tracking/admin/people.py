@@ -14,7 +14,7 @@ from django.forms import ModelForm
 from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -25,7 +25,7 @@ from unfold.widgets import (
 from tracking import vocabulary as v
 from tracking.access.scope import visible_to
 from tracking.admin import display as show
-from tracking.admin.base import ManagedAdmin
+from tracking.admin.base import ManagedAdmin, TactfulHistory
 from tracking.admin.once import my_tenants
 from tracking.models import Membership, Tenant, User
 
@@ -192,7 +192,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(ModelAdmin, DjangoGroupAdmin):
+class RoleAdmin(TactfulHistory, DjangoGroupAdmin):
     """The five roles follow their table in the code; further groups are a superuser's matter."""
 
     list_display = ("name", "kind_cell")
@@ -208,6 +208,9 @@ class RoleAdmin(ModelAdmin, DjangoGroupAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return self.has_change_permission(request, obj)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return False  # by `user` it would tell who has a role, of whatever tenant
 
     @admin.display(description="kind")
     def kind_cell(self, row: Group) -> str:

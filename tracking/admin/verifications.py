@@ -12,14 +12,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
+from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin.base import OwnPageAdmin
 from tracking.admin.once import my_tenants
-from tracking.models import VerificationRun
+from tracking.models import User, VerificationRun
 from tracking.verification import runs
 from tracking.verification.report import FAILED, KINDS
 
 _REFRESH_SECONDS = "3"
+# How a run names who started it by a command.
+_BY_COMMAND = "command line"
+_OTHERS = "somebody of another tenant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class VerificationAdmin(OwnPageAdmin):
         running = runs.progress() if self.has_view_permission(request) else None
         shown = {
             **(extra_context or {}),
-            "running": _Running.of(running) if running else None,
+            "running": _Running.of(running, _starter(request, running["who"])) if running else None,
             "may_start": request.user.has_perm("tracking.start_verificationrun"),
         }
         answer = super().changelist_view(request, shown)
@@ -96,6 +100,7 @@ class VerificationAdmin(OwnPageAdmin):
         return {
             "title": f"Verification of {show.stamp(run.started_at)} UTC",
             "run": run,
+            "starter": _starter(request, run.started_by),
             "label": _label(run),
             "scope": _scope(run, mine),
             "started": show.stamp(run.started_at),
@@ -105,6 +110,11 @@ class VerificationAdmin(OwnPageAdmin):
             "more": run.finding_count - len(run.findings),
             "kinds": [(kind, KINDS.get(kind, ""), count) for kind, count in run.kinds.items()],
         }
+
+    def attach(self, request: HttpRequest, rows: list[Any]) -> None:
+        named = _named(request, {row.started_by for row in rows})
+        for row in rows:
+            row.starter = named[row.started_by]
 
     @admin.display(description="started")
     def started_cell(self, row: VerificationRun) -> SafeString | str:
@@ -116,8 +126,8 @@ class VerificationAdmin(OwnPageAdmin):
         return show.below(_label(row), f"{count:,} finding{'s' * (count != 1)}" if count else "")
 
     @admin.display(description="scope")
-    def scope_cell(self, row: VerificationRun) -> SafeString:
-        return show.two_lines(row.scope, row.started_by)
+    def scope_cell(self, row: Any) -> SafeString:
+        return show.two_lines(row.scope, row.starter)
 
     @admin.display(description="records checked")
     def records_cell(self, row: VerificationRun) -> SafeString:
@@ -136,10 +146,24 @@ class _Running:
     percent: int
 
     @classmethod
-    def of(cls, told: dict[str, Any]) -> _Running:
+    def of(cls, told: dict[str, Any], who: str) -> _Running:
         done, total = int(told["done"]), int(told["total"])
         count = f"{done:,} of {total:,}" if total else ""
-        return cls(str(told["who"]), str(told["what"]), count, 100 * done // total if total else 0)
+        return cls(who, str(told["what"]), count, 100 * done // total if total else 0)
+
+
+def _named(request: HttpRequest, names: set[str]) -> dict[str, str]:
+    """Who started runs, by name; people of other tenants are nobody's to name."""
+    told = {name: name for name in names if not name or name.endswith(_BY_COMMAND)}
+    if unsure := names - told.keys():
+        known = visible_to(request.user, User).filter(username__in=unsure)
+        mine = set(known.values_list("username", flat=True))
+        told |= {name: name if name in mine else _OTHERS for name in unsure}
+    return told
+
+
+def _starter(request: HttpRequest, name: str) -> str:
+    return _named(request, {name})[name]
 
 
 def _label(run: VerificationRun) -> SafeString:
