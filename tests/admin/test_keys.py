@@ -60,12 +60,6 @@ def test_what_a_key_cannot_be_made_of(fields: dict[str, Any]) -> None:
     assert not ApiKey.objects.exists()
 
 
-def test_others_make_no_keys() -> None:
-    for person in ("auditor", "support", "developer", "analyst"):
-        assert add(person).status_code == 403
-    assert not ApiKey.objects.exists()
-
-
 def test_a_rate_is_a_number_or_nothing() -> None:
     assert add(records_per_second="-1").status_code == 200
     assert add(records_per_second="1000001").status_code == 200
@@ -100,24 +94,6 @@ def test_revoking_asks_first_and_is_final() -> None:
         authenticate(text, clock.now())
     assert url not in client.get(change).content.decode()
     assert "revoked" in client.get(reverse("admin:tracking_apikey_changelist")).content.decode()
-
-
-def test_keys_of_other_tenants_do_not_exist_and_stay() -> None:
-    key, _text = create_key(tenant="globex", name="theirs", scopes=["ingest"])
-    client = signed_in("administrator")
-    assert "theirs" not in client.get(reverse("admin:tracking_apikey_changelist")).content.decode()
-    for name in ("change", "revoke", "delete"):
-        url = reverse(f"admin:tracking_apikey_{name}", args=[key.pk])
-        assert client.post(url, {"name": "mine", "post": "yes"}).status_code in (302, 403)
-    assert ApiKey.objects.get().revoked_at is None
-    assert ApiKey.objects.get().name == "theirs"
-
-
-def test_who_may_only_look_cannot_revoke() -> None:
-    key, _text = create_key(tenant="acme", name="shop", scopes=["ingest"])
-    url = reverse("admin:tracking_apikey_revoke", args=[key.pk])
-    assert signed_in("auditor").post(url).status_code == 403
-    assert ApiKey.objects.get().revoked_at is None
 
 
 def test_networks_are_lines() -> None:
@@ -160,13 +136,4 @@ def test_rotating_shows_the_new_key_once() -> None:
     listed = client.get(reverse("admin:tracking_apikey_changelist")).content.decode()
     assert "replaced" in listed
     assert client.post(url, {"days": "3"}).status_code == 302
-    assert ApiKey.objects.count() == 2
-
-
-def test_who_may_only_look_and_other_tenants_cannot_rotate() -> None:
-    key, _text = create_key(tenant="acme", name="shop", scopes=["ingest"])
-    theirs, _text = create_key(tenant="globex", name="theirs", scopes=["ingest"])
-    for person, pk in (("auditor", key.pk), ("support", key.pk), ("administrator", theirs.pk)):
-        url = reverse("admin:tracking_apikey_rotate", args=[pk])
-        assert signed_in(person).post(url, {"days": "3"}).status_code in (302, 403)
     assert ApiKey.objects.count() == 2

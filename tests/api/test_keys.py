@@ -114,27 +114,6 @@ def test_a_key_revoked_by_another_process_is_refused_within_five_seconds() -> No
             keys.authenticate(key, moment + later)
 
 
-@pytest.mark.parametrize("scopes", [("ingest",), ("read",), ("verify", "export")])
-def test_a_key_opens_what_its_scopes_say(scopes: tuple[str, ...]) -> None:
-    posted, listed = both_doors(make_key(scopes=scopes))
-    for response, scope, good in ((posted, "ingest", 201), (listed, "read", 200)):
-        if scope in scopes:
-            assert response.status_code == good
-        else:
-            assert_problem(response, 403, "wrong_scope")
-
-
-@pytest.mark.parametrize("name", ["key", "access_token", "q"])
-def test_a_key_in_an_address_is_refused_even_with_a_good_one_in_the_header(name: str) -> None:
-    key = make_key()
-    assert_problem(get(LIST, key, {name: key}), 400, "key_in_url")
-    response = Client().post(
-        f"{BLOCKS}?{name}={key}", data="[]", content_type="application/json", headers=bearer(key)
-    )
-    body = assert_problem(response, 400, "key_in_url")
-    assert key not in str(body)
-
-
 @pytest.mark.parametrize(
     "fields",
     [
