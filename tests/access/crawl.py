@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import io
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from django.http import HttpResponse
@@ -76,9 +76,6 @@ def body_of(answer: HttpResponse) -> str:
 
 def unpacked(body: bytes) -> str:
     """All texts of a zip."""
-    import io
-    import zipfile
-
     with zipfile.ZipFile(io.BytesIO(body)) as package:
         return "\n".join(
             f"{name}\n{package.read(name).decode(errors='replace')}" for name in package.namelist()
@@ -102,7 +99,3 @@ def _links(url: str, answer: HttpResponse) -> Iterator[str]:
             continue
         if parts.path.startswith(_FOLLOWED):
             yield parts.path + (f"?{parts.query}" if parts.query else "")
-
-
-def results(answer: HttpResponse) -> Any:
-    return json.loads(answer.content)
