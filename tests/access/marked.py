@@ -67,7 +67,7 @@ def furnish(random: Random, mark: str) -> Marked:
         made.keys[scope] = create_key(tenant=made.tenant, name=made.a("key name"), scopes=[scope])[
             1
         ]
-    post(records(made, 14), made.tenant)
+    post(records(made, 7), made.tenant)
     _run(made)
     return made
 
@@ -125,7 +125,7 @@ def records(made: Marked, count: int) -> list[dict[str, Any]]:
                 "id": "object-common" if common else made.a("object"),
                 "type": made.a("object type"),
             },
-            "flow": random.choice(flows),
+            "flow": flows[place % len(flows)],
             "flow_version": made.a("flow version", plain=True),
             "block": made.a("block"),
             "stage": random.choice(v.STAGES),

@@ -160,7 +160,7 @@ def _post_yes(_house: House) -> dict[str, Any]:
     return {"post": "yes"}
 
 
-# --- What is posted -------------------------------------------------------------------------------
+# --- What is posted -----------------------------------------------------------------------------
 
 
 def _change_all(house: House) -> dict[str, Any]:
@@ -267,7 +267,7 @@ def _record(_house: House) -> list[dict[str, Any]]:
     ]
 
 
-# --- The table ------------------------------------------------------------------------------------
+# --- The table ----------------------------------------------------------------------------------
 
 _TX, _RECORDS = "tracking.transaction", "tracking.transactionblock"
 _TO_LIFETIME: Final[Answer] = (302, "admin:tracking_transaction_change")
@@ -434,7 +434,7 @@ ROWS: Final[Mapping[str, Row]] = {
 }
 
 
-# --- What addresses there are ----------------------------------------------------------------------
+# --- What addresses there are -------------------------------------------------------------------
 
 
 def addresses() -> list[tuple[str, URLPattern]]:
@@ -454,11 +454,11 @@ def _walk(
             yield (":".join((*spaces, each.name)) if each.name else at), each
 
 
-# --- What the table says ---------------------------------------------------------------------------
+# --- What the table says ------------------------------------------------------------------------
 
 
 def answer_of_page(person: Person, name: str, row: Page, method: str, whose: str) -> Answer:
-    """`whose`: the row asked for is of the person's tenant (`own`), of the `other`, or of `none`."""
+    """`whose`: the row asked for is of acme (`own`), of globex (`other`), or of nobody (`none`)."""
     if method not in ("GET", "HEAD", "POST"):
         return NOT_OFFERED
     if name == "admin:login":
@@ -479,12 +479,13 @@ def answer_of_page(person: Person, name: str, row: Page, method: str, whose: str
     return row.answer(method)
 
 
-def changes(person: Person, row: Row, method: str, expected: Answer) -> bool:
+def changes(person: Person, row: Row, method: str, whose: str, expected: Answer) -> bool:
     """Whether what is expected to be allowed has an effect."""
     if method != "POST":
         return False
     if isinstance(row, Page):
         foreign = row.of_acme and person.tenant != "acme"
+        foreign = foreign or bool(row.key and _is_missing(person, row, whose))
         return row.changes and expected == row.answer(method) and not foreign
     return isinstance(row, Endpoint) and row.good == expected == (201, None)
 

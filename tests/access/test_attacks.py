@@ -8,7 +8,7 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -30,7 +30,6 @@ from tests.access.table import ROWS, Page, addresses
 from tests.api.http import bearer
 from tests.tools import drain, post, record
 from tracking.models import User
-from tracking.mongo.connection import collection
 
 pytestmark = pytest.mark.django_db
 
@@ -158,6 +157,11 @@ AWAY = (
 )
 
 
+def _raw(path: str) -> str:
+    """As a server hands on what is not ASCII: a character to a byte."""
+    return path.encode().decode("latin-1")
+
+
 def stays(location: str) -> bool:
     """As a browser reads it: a backslash is a slash, tabs and line breaks are not there."""
     read = re.sub(r"[\t\r\n]", "", location).strip().replace("\\", "/")
@@ -185,8 +189,8 @@ def test_signing_in_and_out_never_leads_away(away: str, house: House) -> None:
         client.get(f"{LOGIN}?next={quote(away)}"),
         client.get(f"/admin/password_change/?next={quote(away)}"),
         client.post(f"/admin/logout/?next={quote(away)}", {"next": away}),
-        Client(raise_request_exception=False).get("/", PATH_INFO=away),
-        Client(raise_request_exception=False).get("/", PATH_INFO=f"{away}/admin"),
+        Client(raise_request_exception=False).get("/", PATH_INFO=_raw(away)),
+        Client(raise_request_exception=False).get("/", PATH_INFO=_raw(f"{away}/admin")),
     ):
         assert answer.status_code < 500
         assert stays(answer.get("Location", "/"))
@@ -242,7 +246,7 @@ NAMES = (
     "CON",
     "x" * 128,
     "a..b",
-    "=1+1".replace("=", "-"),
+    "-1-1",
 )
 
 
@@ -257,7 +261,7 @@ def test_a_package_and_what_is_in_it_have_names_that_are_safe_anywhere(house: Ho
         shown = f"acme_2F{name}".replace(":", "_3A")
         answers.append(client.get(reverse("admin:tracking_transaction_evidence_of", args=(shown,))))
     for answer in answers:
-        assert answer["Content-Type"] == "application/zip", answer.status_code
+        assert answer["Content-Type"] == "application/zip", answer.wsgi_request.path
         stated = answer["Content-Disposition"]
         assert re.fullmatch(
             r'attachment; filename="evidence-[A-Za-z0-9_~-][A-Za-z0-9._~-]*\.zip"', stated
@@ -271,7 +275,7 @@ def test_a_package_and_what_is_in_it_have_names_that_are_safe_anywhere(house: Ho
 
 
 def test_nothing_is_given_away_that_a_spreadsheet_opens(house: House) -> None:
-    """There is no export as CSV or as a sheet, so no formula to be run; this fails when one comes."""
+    """There is no export as CSV or as a sheet, so no formula to run; this fails when one comes."""
     client = sign_in(Person(EVERYTHING))
     kinds = set()
     for name, row in ROWS.items():
@@ -285,7 +289,7 @@ def test_nothing_is_given_away_that_a_spreadsheet_opens(house: House) -> None:
     }
 
 
-# --- Paths that climb ------------------------------------------------------------------------------
+# --- Paths that climb ---------------------------------------------------------------------------
 
 CLIMBING = (
     *("../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt", "%2e%2e%2fsecret.txt"),
@@ -325,8 +329,6 @@ def test_no_path_climbs_out_of_static_files_or_downloads(
 
 def _decoded(path: str) -> str:
     """As a server hands a path on: decoded once, a character to a byte."""
-    from urllib.parse import unquote_to_bytes
-
     return unquote_to_bytes(path).decode("latin-1")
 
 
@@ -375,16 +377,19 @@ def test_who_may_sign_in_does(house: House) -> None:
     assert told(answer) == (302, "admin:index")
 
 
-# --- Headers that browsers heed --------------------------------------------------------------------
+# --- Headers that browsers heed -----------------------------------------------------------------
 
 
 def test_every_answer_of_the_admin_tells_browsers_what_may_run(house: House) -> None:
-    clients = [sign_in(MIGHTY), sign_in(Person("Analyst")), Client()]
     seen = set()
-    for client in clients:
+    for client, methods in (
+        (sign_in(MIGHTY), ("GET", "PUT")),
+        (sign_in(Person("Analyst")), ("GET",)),
+        (Client(), ("GET",)),
+    ):
         for name in everywhere():
             row = ROWS[name]
-            for method in ("GET", "POST", "PUT"):
+            for method in methods:
                 if name == "admin:logout" and method == "POST":
                     continue
                 asked = asked_for(name, row, house, "none")
@@ -395,4 +400,3 @@ def test_every_answer_of_the_admin_tells_browsers_what_may_run(house: House) -> 
                 assert "frame-ancestors 'none'" in policy
                 assert answer["X-Content-Type-Options"] == "nosniff"
     assert {200, 302, 403, 404, 405} <= seen
-    assert collection("user").count_documents({}) > 0

@@ -23,7 +23,7 @@ from tracking.models import FlowDefinition, FlowStep, Membership, Tenant, User
 pytestmark = pytest.mark.django_db
 
 TENANT = "scripted"
-# Each breaks out of another place: text, either kind of attribute, a script, a template, an address.
+# Each breaks out of another place: text, attributes, a script, a template, an address.
 BREAKS = (
     '<evil7 onevil7="1">{0}</evil7>',
     '"><script>evil7({0})</script>',
