@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from bson import ObjectId
@@ -22,12 +23,16 @@ from tracking import clock
 from tracking import vocabulary as v
 from tracking.access.keys import create_key, revoke
 from tracking.access.roles import role_permissions
+from tracking.access.scope import access_tenant
+from tracking.audit.access import Access, Actor, record_access
 from tracking.models import (
+    AccessRecord,
     ApiKey,
     FlowBlock,
     LogCheckpoint,
     LogSegment,
     Membership,
+    ResourceRate,
     SealQueueEntry,
     User,
 )
@@ -111,6 +116,7 @@ def _nothing(kind: str) -> str:
         "record": "globex/rec-nowhere",
         "tenant": "nowhere",
         "apikey": "zzzzzzzzzz",
+        "access": "~globex/0197f6a2-6d1c-7a61-9f0e-3f2a4b5c6d7e",
         "group": "0123456789abcdef01234567",
         "segment": "987654",
         "checkpoint": "987654",
@@ -162,7 +168,20 @@ def _furnish(tenant: str, group: Group) -> dict[str, str]:
     drain()
     target = _admit(Person("target", tenant))
     held = Membership.objects.get(user=target)
-    key = ApiKey.objects.get(pk=create_key(tenant=tenant, name="door", scopes=["read"])[0].pk)
+    # one that every administrator may rotate
+    key = ApiKey.objects.get(pk=create_key(tenant=tenant, name="door", scopes=["ingest"])[0].pk)
+    rate = ResourceRate(
+        tenant_id=tenant,
+        resource="cpu",
+        unit="s",
+        price=Decimal("0.5"),
+        currency="EUR",
+        valid_from=datetime(2198, 1, 1, tzinfo=UTC),
+    )
+    rate.save()
+    actor = Actor(v.USER, target.pk.hex, target.username)
+    record_access(Access(actor, clock.now(), v.LIST, v.ACCESS_DONE, tenants=[tenant]))
+    looked = AccessRecord.objects.filter(tenant_id=access_tenant(tenant)).order_by("-pk")[0]
     report = Report(FULL, clock.now(), ended_at=clock.now(), size=6, records=6)
     return {
         "transaction": f"{tenant}/tx-{tenant}",
@@ -174,6 +193,8 @@ def _furnish(tenant: str, group: Group) -> dict[str, str]:
         "user": str(target.pk),
         "membership": str(held.pk),
         "apikey": key.pk,
+        "rate": str(rate.pk),
+        "access": looked.pk,
         "group": str(group.pk),
         "checkpoint": str(LogCheckpoint.objects.order_by("-size")[0].pk),
         # sealed when nothing of the other tenant waited

@@ -249,8 +249,23 @@ def _membership(house: House) -> dict[str, Any]:
     return {"user": house.ids["acme"]["user"], "tenant": ANNEX}
 
 
+def _rate(_house: House) -> dict[str, Any]:
+    return {
+        "tenant": "acme",
+        "resource": "disk",
+        "unit": "GB",
+        "price": "0.25",
+        "currency": "EUR",
+        "valid_from_0": "2199-01-01",
+        "valid_from_1": "00:00",
+        "valid_to_0": "",
+        "valid_to_1": "",
+        "note": "",
+    }
+
+
 def _api_key(_house: House) -> dict[str, Any]:
-    return {"name": "shop", "tenant": "acme", "scopes": ["read"]}
+    return {"name": "shop", "tenant": "acme", "scopes": ["ingest"]}
 
 
 def _record(_house: House) -> list[dict[str, Any]]:
@@ -285,6 +300,7 @@ ROWS: Final[Mapping[str, Row]] = {
         "tracking.transactionblockprogress", "progress", good=_TO_LIFETIME, missing=_TO_LIFETIME
     ),
     **facts(_RECORDS, "record"),
+    **facts("tracking.accessrecord", "access"),
     **facts(_CHECKPOINT, "checkpoint", shared=True),
     **facts("tracking.logsegment", "segment"),
     **facts("tracking.sealqueueentry", "queue", post=NOBODY),
@@ -297,6 +313,13 @@ ROWS: Final[Mapping[str, Row]] = {
         "definition",
         add=_definition,
         change=_changed_definition,
+        removable=True,
+    ),
+    **managed(
+        "tracking.resourcerate",
+        "rate",
+        add=_rate,
+        change=_rate,
         removable=True,
     ),
     **managed(
@@ -381,6 +404,10 @@ ROWS: Final[Mapping[str, Row]] = {
         posted=(302, "admin:tracking_verificationrun_changelist"),
         changes=True,
     ),
+    "admin:tracking_user_reset_second_factor": Page(
+        "tracking.user", "change", "change", key="user", posted=(302, "admin:tracking_user_change")
+    ),
+    "admin:tracking_resourcerate_follow": Page("tracking.resourcerate", "add", "add", key="rate"),
     # downloads
     "admin:tracking_transaction_evidence": Page(
         _RECORDS, "export", "export", empty=(302, "admin:tracking_transaction_changelist")
@@ -390,6 +417,9 @@ ROWS: Final[Mapping[str, Row]] = {
     "admin:index": Page("", SIGNED_IN, SIGNED_IN),
     "admin:search": Page("", SIGNED_IN, SIGNED_IN, query="s=tx-&extended=1"),
     "admin:find": Page(_TX, query="q=nothing-of-this-name"),
+    "admin:simulate": Page("tracking.tenant", "simulate", "simulate"),
+    "admin:second_factor": Page("", SIGNED_IN, SIGNED_IN),
+    "admin:second_factor_enrol": Page("", SIGNED_IN, SIGNED_IN, (302, "admin:second_factor")),
     "admin:login": Page("", ANYBODY, ANYBODY),
     "admin:logout": Page("", SIGNED_IN, SIGNED_IN, NOT_OFFERED, posted=OK),
     "admin:password_change": Page(
@@ -426,7 +456,12 @@ ROWS: Final[Mapping[str, Row]] = {
     "api:schema": Open(_PROBED),
     "api:docs": Open(_PROBED),
     r"api/v1/^.*\Z": Open(_EVERY, path="api/v1/nothing"),
-    # for machines, and the way in
+    # for machines, and the way in: whoever is not half signed in begins anew, and without a
+    # provider there is no single sign-on
+    "admin:sign_in_code": Open(dict.fromkeys(("GET", "HEAD", "POST"), LOGIN)),
+    "admin:sign_in_enrol": Open(dict.fromkeys(("GET", "HEAD", "POST"), LOGIN)),
+    "admin:sso": Open({"GET": NOT_FOUND}),
+    "admin:sso_callback": Open({"GET": NOT_FOUND}),
     "healthz": Open(_PROBED, path="healthz"),
     "readyz": Open(_PROBED, path="readyz"),
     "metrics": Open(_PROBED, path="metrics"),

@@ -24,9 +24,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 # Addresses that show nothing of any record, and why. A new one needs a row here or in LOOKS.
 NO_CONTENT = {
-    "admin:(login|logout|password_change_done|jsi18n)": "sign-ins are told by themselves",
-    "admin:(autocomplete|view_on_site|app_list|r)": "names of what people manage",
-    "admin:(tracking|auth)_(tenant|user|membership|apikey|group|flowdefinition)_.*": (
+    "admin:(login|logout|sso|sso_callback|sign_in_code|sign_in_enrol)": "told by themselves",
+    "admin:(second_factor|second_factor_enrol)": "told by themselves",
+    "admin:(password_change_done|jsi18n|app_list)": "nothing is shown",
+    "admin:(tracking|auth)_(tenant|user|membership|apikey|group|flowdefinition|resourcerate)_.*": (
         "changes are told by themselves"
     ),
     "admin:auth_user_password_change": "a change",

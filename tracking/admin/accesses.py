@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
+from tracking.access.masking import REVEALED, may_reveal
 from tracking.access.scope import access_tenant, visible_to
 from tracking.admin import display as show
 from tracking.admin import filters as f
@@ -100,6 +101,10 @@ class AccessRecordAdmin(OwnPageAdmin):
     ordering = ("-recorded_at", "-batch", "-index")
     search_fields = ("object_id",)
     search_help_text = "User name, key, transaction id, object id or reference"
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        # what somebody searched for may be what others may not read
+        return may_reveal(request.user) and super().has_view_permission(request, obj)
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         chosen = list(super().get_list_filter(request))
@@ -274,4 +279,4 @@ def _label(outcome: str) -> SafeString:
 
 
 def _raw(row: AccessRecord) -> RawRecord:
-    return raw_record(row.document())
+    return raw_record(row.document(), REVEALED)

@@ -17,6 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from tracking.models import User
 from tracking.sign_in import steps
+from tracking.sign_in.lockout import SINGLE_SIGN_ON
 from tracking.sso import flow
 from tracking.sso import session as marks
 from tracking.sso.config import Config
@@ -120,7 +121,7 @@ def _refuse(
 ) -> TemplateResponse:
     log.warning("single sign-on refused: %s", refused)
     user_login_failed.send(
-        sender=__name__, credentials={"username": refused.username}, request=request
+        sender=SINGLE_SIGN_ON, credentials={"username": refused.username}, request=request
     )
     kind = refused.kind
     context = {

@@ -42,6 +42,9 @@ _SALT: Final = "tracking.sign_in.lockout"
 # An IPv6 network of one customer, who may use any of its 2^64 addresses.
 _IPV6_PREFIX: Final = 64
 
+# Who sends `user_login_failed` for a sign-in at the provider.
+SINGLE_SIGN_ON: Final = "single sign-on"
+
 log = logging.getLogger(__name__)
 
 
@@ -166,8 +169,8 @@ class Handler(AxesDatabaseHandler):
         self, sender: Any, credentials: Any, request: HttpRequest | None = None, **_: Any
     ) -> None:
         """Count it, unless whoever looked at the password or the code has done so before."""
-        if request is None:
-            return
+        if request is None or sender == SINGLE_SIGN_ON:
+            return  # nothing was guessed at there that a lock would keep anybody from
         moment, made = clock.now(), try_of(request, _name(credentials))
         if not getattr(request, "axes_locked_out", False):
             if not getattr(request, "dft_claimed", False):
