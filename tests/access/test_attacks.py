@@ -26,7 +26,7 @@ from tests.access.house import (
     sign_in,
     stored,
 )
-from tests.access.table import ROWS, Page, addresses
+from tests.access.table import ROWS, addresses
 from tests.api.http import bearer
 from tests.tools import drain, post, record
 from tracking.models import User
@@ -54,7 +54,8 @@ def test_no_post_of_the_admin_is_taken_from_another_site(
     before = stored()
     for name in everywhere():
         row = ROWS[name]
-        assert isinstance(row, Page)
+        if name in ("admin:sso", "admin:sso_callback"):
+            continue  # nothing is posted there
         asked = asked_for(name, row, house, "own")
         more = {"headers": {**headers, **({"X-CSRFToken": token} if token else {})}}
         assert ask(client, asked, row, "POST", house, **more).status_code == 403, name
@@ -220,7 +221,6 @@ def test_no_line_of_an_answer_is_anothers_to_write(house: House) -> None:
     evil = "x%0d%0aSet-Cookie:%20evil=1%0d%0a%0d%0a<script>"
     for name in everywhere():
         row = ROWS[name]
-        assert isinstance(row, Page)
         if name == "admin:logout":
             continue
         asked = asked_for(name, row, house, "own")

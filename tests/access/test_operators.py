@@ -27,6 +27,7 @@ from tests.api.http import bearer
 from tracking.admin.base import parameters_of
 from tracking.api.evidence import SearchEvidence
 from tracking.api.transactions import TransactionList
+from tracking.models import AccessRecord
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +63,8 @@ def found(client: Client, url: str, query: list[tuple[str, str]]) -> Any:
 
 def lists() -> Iterator[tuple[str, list[str]]]:
     for model, page in admin.site._registry.items():
+        if model is AccessRecord:
+            continue  # grows by being looked at; its own tests narrow it
         names = [name for each in page.list_filter for name in parameters_of(each)]
         names += [*getattr(page, "lookups_offered", ()), "of", "q", "o", "p", "e", "all"]
         yield reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"), names
@@ -172,7 +175,9 @@ def test_posted_to_a_form_it_is_a_text_that_is_no_choice(house: House) -> None:
     assert difference(before, stored()) == []
 
 
-def test_it_signs_nobody_in(house: House) -> None:
+def test_it_signs_nobody_in(house: House, settings: Any) -> None:
+    # else only the first few would be looked at
+    settings.DFT_SIGN_IN_FAILURES = settings.DFT_SIGN_IN_ADDRESS_FAILURES = 100
     for value in VALUES[:12]:
         for body in (
             {"username": value, "password": value},

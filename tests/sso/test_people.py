@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
-from django.test import Client
 from django.urls import reverse
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from tests.admin.world import make_people, signed_in
+from tests.sso.local import takes
 from tests.sso.world import config
 from tracking.models import ExternalIdentity, Membership, User
 from tracking.sso.people import arrive, groups_in, identity_key, person_of
@@ -189,7 +189,7 @@ def test_nobody_gives_the_account_a_password_or_a_tenant() -> None:
     url = reverse("admin:auth_user_password_change", args=[carol.pk])
     body = {"usable_password": "true", "password1": password, "password2": password}
     assert root.post(url, body).status_code == 403
-    assert not Client().login(username="carol", password=password)
+    assert not takes("carol", password)
     add = reverse("admin:tracking_membership_add")
     assert root.post(add, {"user": carol.pk, "tenant": "globex"}).status_code == 200
     held = Membership.objects.get(user=carol)

@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.admin.world import signed_in
+from tests.sso.local import takes
 from tests.sso.world import CALLBACK, Browser, Meddler, Provider, config
 from tracking.models import ExternalIdentity, Membership, User
 from tracking.sso import flow
@@ -174,8 +175,8 @@ def test_an_account_made_here_is_never_taken_over(provider: Provider, browser: N
     assert roles("auditor") == {"Auditor"}
     assert mallory.get(PAGE).status_code == 403
     # and the account that was here goes on as it did
-    assert Client().login(username="auditor", password=password)
-    assert not Client().login(username=made.username, password="")
+    assert takes("auditor", password)
+    assert not takes(made.username, "x")
 
 
 def test_a_name_that_is_given_away_again_gives_nothing(provider: Provider, browser: New) -> None:

@@ -24,7 +24,7 @@ from tracking.audit.access import OUTCOMES
 from tracking.audit.who import say_shown
 from tracking.models import AccessRecord, ApiKey, User
 
-_ABOUT_SHOWN: Final = 20
+_OF_OTHERS: Final = "somebody of another tenant ({}…)"
 _TERM, _CHANGED = "term.", "changed."
 _LOOKS: Final = {
     v.ACCESS_DONE: v.DONE,
@@ -131,7 +131,9 @@ class AccessRecordAdmin(OwnPageAdmin):
 
     def attach(self, request: HttpRequest, rows: list[Any]) -> None:
         states = states_of_batches(row.batch for row in rows)
+        known = _known(request)
         for row in rows:
+            _hide_strangers(row, known)
             row.told = told_of(row)
             row.seal_state = states[row.batch]
 
@@ -141,8 +143,10 @@ class AccessRecordAdmin(OwnPageAdmin):
             return None
         tenant = str(row.tenant_id).removeprefix(v.ACCESS_MARK)
         say_shown(request, tenants=[tenant] if tenant else [], record=row.record_id)
-        told = told_of(row)
         found = state_of_record(row.batch, row.index, bytes.fromhex(row.receipt))
+        receipt = row.receipt
+        _hide_strangers(row, _known(request))
+        told = told_of(row)
         moment = moment_of(request)
         facts = [
             ("Who", told.who),
@@ -161,6 +165,7 @@ class AccessRecordAdmin(OwnPageAdmin):
             "title": f"{told.who}, {told.action}",
             "told": told,
             "raw": _raw(row),
+            "receipt": receipt,
             "when": show.when(row.recorded_at, moment),
             "stamp": show.stamp(row.recorded_at),
             "label": _label(told.outcome),
@@ -272,6 +277,23 @@ def told_of(row: AccessRecord) -> Told:
         ],
         cut=bool(said.get("cut")),
     )
+
+
+def _known(request: HttpRequest) -> set[str]:
+    return {key.hex for key in visible_to(request.user, User).values_list("pk", flat=True)}
+
+
+def _hide_strangers(row: AccessRecord, known: set[str]) -> None:
+    """Whoever is of other tenants alone, and still could change something here, is known by an id
+    that tells nothing: their name is their tenants' matter."""
+    if row.object_type != v.USER or row.object_id in known or not row.part:
+        return
+    said = row.part.get("attributes") or ()
+    kept = [pair for pair in said if pair["name"] not in ("who", "roles")]
+    row.part = {
+        **row.part,
+        "attributes": [{"name": "who", "value": _OF_OTHERS.format(row.object_id[:8])}, *kept],
+    }
 
 
 def _label(outcome: str) -> SafeString:

@@ -89,7 +89,7 @@ def _signed_in(request: HttpRequest, user: User, config: Config, then: str) -> H
         answer = steps.advance(request, user, backend=_BACKEND, next_url=then)
     if SESSION_KEY in request.session:
         marks.mark(request.session)
-    log.info("%r came by single sign-on", user.username)
+        log.info("%r signed in by single sign-on", user.username)
     return answer
 
 

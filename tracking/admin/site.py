@@ -102,12 +102,6 @@ class DftAdminSite(UnfoldAdminSite):
         unused = ("view_on_site", "autocomplete")
         return [each for each in super().get_urls() if getattr(each, "name", None) not in unused]
 
-    def get_urls(self) -> list[URLPattern]:
-        """Without two of Django's that nothing here uses: the first tells whether a row exists,
-        whosever it is, the second lists rows of any model that another refers to."""
-        unused = ("view_on_site", "autocomplete")
-        return [each for each in super().get_urls() if getattr(each, "name", None) not in unused]
-
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:

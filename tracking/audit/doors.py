@@ -17,6 +17,7 @@ from tracking.access.second_factor import second_factor_changed
 from tracking.audit.access import Access, Actor, record_access
 from tracking.audit.who import STRANGER, access_of, actor_of_user
 from tracking.models import ApiKey, Membership, User
+from tracking.models.base import new_uuid
 from tracking.sso.people import rights_followed
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,8 @@ def _refused(credentials: dict[str, Any], request: HttpRequest | None = None, **
             clock.now(),
             v.SIGN_IN,
             v.ACCESS_REFUSED,
-            tenants=_tenants_of(user) if user else (),
+            # asked for in any case: an answer must not come sooner where there is nobody
+            tenants=_tenants_of(user or User(pk=new_uuid())),
             target=f"user {user.get_username()}" if user else "",
             terms={},
         )
