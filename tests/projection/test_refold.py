@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +13,7 @@ from tests.projection.world import assert_derived_equals_oracle, define, derived
 from tests.tools import drain, make_tenant, post, record
 from tracking import clock
 from tracking.core.lifetime import Definition, Step
+from tracking.ledger.sealer import seal_once
 from tracking.models import FlowStep
 from tracking.mongo.connection import collection
 from tracking.projection import follower as following
@@ -76,6 +80,28 @@ def test_a_flow_is_refolded_in_portions_and_goes_on_where_it_was_interrupted(
     drain()
     assert percents() == [99] * 6
     assert collection(REFOLD).count_documents({}) == 0
+
+
+def test_posts_that_never_end_and_definitions_that_never_end_share_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(following, "REFOLD_TRANSACTIONS", 1)
+    seconds = count()  # each step takes one
+    monkeypatch.setattr(following, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    make_tenant()
+    post([record(transaction=f"old-{n}") for n in range(9)])
+    drain()
+    define("acme", "orders", LOADED)
+    request_flow("acme", "orders")
+    follower = Follower("drain")
+    for n in range(12):
+        post([record(transaction=f"then-{n}")])
+        seal_once()
+        assert follower.step()
+    rows = collection("transaction").find({"percent": 99})
+    reached = Counter(row["transaction"].partition("-")[0] for row in rows)
+    # by turns: at six steps what came in by then, at six one of the old
+    assert reached == {"then": 11, "old": 6}
 
 
 def test_a_request_is_not_done_before_its_time() -> None:

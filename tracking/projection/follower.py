@@ -73,6 +73,8 @@ GATHER_SECONDS = 0.2
 LONGEST_PAUSE = 5.0
 # Of the time of a step, the pause after it while posts outrun the follower.
 STAND_BACK = 1.0
+# Seconds of work on requests at a stretch while leaves wait, and the one request that ends them.
+LONGEST_CREDIT = 1.0
 DEFER = timedelta(seconds=60)
 
 
@@ -103,6 +105,8 @@ class Follower:
         # whether more was sealed during the last step than it derived, while far behind
         self.outrun = False
         self._size = 0
+        # seconds that leaves had more than requests
+        self._credit = 0.0
         # read already for the next step
         self._ahead: Leaves | None = None
         self._session: ClientSession | None = None
@@ -124,7 +128,7 @@ class Follower:
                 self._forget()
             if lead.walk.under_way:
                 return take_step(lead.walk, partial(self._walk, lead))
-            return self._next_leaves(lead) or self._next_request(lead)
+            return self._next(lead)
         except LostLead:
             # Followers whose steps outlast the lease would overtake each other for ever.
             self.lease = min(self.lease * 2, LONGEST_LEASE)
@@ -200,6 +204,18 @@ class Follower:
         self._write(lead, 0, [], Learned(), fields_of(Walk(dropping=True)))
 
     # --- 2. what to derive -----------------------------------------------------------------
+
+    def _next(self, lead: Lead) -> int:
+        """Half of the time each while there is much of both: posts that never end would have
+        a changed definition wait for ever, and many requests would have the lists lag."""
+        began = time.monotonic()
+        if self._credit > 0 and (done := self._next_request(lead)):
+            self._credit -= time.monotonic() - began
+            return done
+        if done := self._next_leaves(lead):
+            self._credit = min(self._credit + time.monotonic() - began, LONGEST_CREDIT)
+            return done
+        return self._next_request(lead)
 
     def _next_leaves(self, lead: Lead) -> int:
         found = self._ahead if self._ahead and self._ahead.leaf == lead.leaf else None
