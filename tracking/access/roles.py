@@ -17,7 +17,7 @@ Prices are for everybody to see.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from django.apps import apps
 from django.contrib.auth.management import create_permissions
@@ -112,6 +112,30 @@ def role_permissions(role: str) -> set[str]:
         app, _, name = model.partition(".")
         found.update(f"{app}.{verb}_{name}" for verb in verbs)
     return found
+
+
+def permissions_of(user: Any, source: str) -> set[str]:
+    """What somebody may do by their groups (`group`) or by themselves (`user`)."""
+    if source == "group":
+        groups = type(user).groups.through.objects.filter(user_id=user.pk)
+        held = Group.permissions.through.objects.filter(
+            group_id__in=list(groups.values_list("group_id", flat=True))
+        )
+    else:
+        held = type(user).user_permissions.through.objects.filter(user_id=user.pk)
+    return _named(set(held.values_list("permission_id", flat=True)))
+
+
+def _named(keys: set[Any]) -> set[str]:
+    """Permissions by their names, which migrations make and nobody changes."""
+    if not keys <= _names.keys():
+        rows = Permission.objects.values_list("pk", "content_type__app_label", "codename")
+        _names.clear()
+        _names.update((key, f"{app}.{codename}") for key, app, codename in rows)
+    return {_names[key] for key in keys if key in _names}
+
+
+_names: dict[Any, str] = {}
 
 
 def sync_roles() -> None:

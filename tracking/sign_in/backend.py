@@ -14,6 +14,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
 from tracking import clock
+from tracking.access.roles import permissions_of
+from tracking.models import User
 from tracking.sign_in.lockout import claim, give_back, try_of
 
 
@@ -44,6 +46,18 @@ class PasswordBackend(AxesBackend):
         if user is not None:
             give_back(request, made)
         return user
+
+    def _get_permissions(self, user_obj: Any, obj: Any, from_name: str) -> set[str]:
+        # Django joins four collections for these at each request; two keyed reads tell as much
+        if obj is not None or not isinstance(user_obj, User) or user_obj.is_superuser:
+            return super()._get_permissions(user_obj, obj, from_name)
+        if not user_obj.is_active:
+            return set()
+        kept = f"_{from_name}_perm_cache"
+        if not hasattr(user_obj, kept):
+            setattr(user_obj, kept, permissions_of(user_obj, from_name))
+        found: set[str] = getattr(user_obj, kept)
+        return found
 
     def user_can_authenticate(self, user: Any) -> bool:
         # of a session too: whoever may not sign in any more is out at the next page
