@@ -19,7 +19,7 @@ _LINKS = frozenset({"href", "src", "action", "hx-get", "data-url", "value"})
 _NOT_FOLLOWED = ("/admin/logout/", "/admin/jsi18n/", "/static/")
 _PACKAGES = ("/evidence", "/evidence/")  # asked for where they are looked into
 _FOLLOWED = ("/admin/", "/api/v1/")
-_WAYS = 2
+_WAYS = 1
 
 
 class _Links(HTMLParser):
@@ -44,7 +44,7 @@ def crawl(client: Client, starts: Iterable[str], most: int = 600) -> dict[str, s
     while waiting:
         url = waiting.pop()
         path = url.partition("?")[0]
-        # a list is looked at in a few ways that links lead to, not in each combination of them
+        # a list is looked at once, not in each of the ways that links lead to
         if url in seen or ways[path] >= _WAYS:
             continue
         ways[path] += 1

@@ -81,7 +81,7 @@ def _whose(person: Person, row: Row, method: str) -> tuple[str, ...]:
 
 # Who is asked about globex as well; the others are the same the other way round.
 _BOTH_WAYS = (HOMELESS, STAFF[-1], STRANGER)
-_BY_HEAD = (STAFF[-2], STAFF[-1], STRANGER)
+_BY_HEAD = (STAFF[-1], STRANGER)
 
 
 def _expected(person: Person, name: str, row: Row, method: str, whose: str) -> Answer:

@@ -76,6 +76,7 @@ def pages() -> dict[str, str]:
             "user",
             "membership",
             "apikey",
+            "accessrecord",
         )
     }
     found["home"] = reverse("admin:index")

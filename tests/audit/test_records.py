@@ -211,3 +211,20 @@ class TestForAuditors:
         assert "&lt;b&gt;4711&lt;/b&gt;" in html
         for word in ("support", "127.0.0.1", "sealed", "Support"):
             assert word in html
+        # and that somebody read it is told as well
+        rows = signed_in("auditor").get(reverse(self.LIST)).context["cl"].result_list
+        assert (rows[0].told.action, rows[0].told.record) == ("view", accesses()[0]["_id"][6:])
+
+    def test_who_is_of_another_tenant_is_not_named(self) -> None:
+        stranger = User.objects.get(username="stranger")
+        actor = Actor(v.USER, stranger.pk.hex, "stranger", ("Auditor",), "session-1")
+        record_access(looked(actor=actor, transactions=["tx-bad"]))
+        client = signed_in("auditor")
+        key = accesses()[0]["_id"].replace("/", "_2F")
+        for url in (
+            reverse(self.LIST),
+            reverse("admin:tracking_accessrecord_change", args=[key]),
+        ):
+            html = client.get(url).content.decode()
+            assert "somebody of another tenant" in html, url
+            assert "stranger" not in html, url

@@ -187,7 +187,10 @@ def keys_and_logs(installation: Installation, key: str, kept: Path) -> list[str]
     assert post(installation, key, record(id="after"))["stored"] == 1
     wait_for(lambda: "nothing is sealed: The log has" in installation.output, "it refuses to sign")
     said.append(run(installation, "new_log", "--reason=The disk was lost.", "--yes"))
-    assert "1 are missing" in said[-1]
+    told = re.search(r"from (\d+) leaves\. .* up to (\d+): (\d+) are missing", said[-1])
+    assert told is not None, said[-1]
+    # what was posted, and who looked
+    assert int(told[2]) - int(told[1]) == int(told[3]) >= 2
     assert "/log2\n" in sealed(installation, "after")
     derived(installation)
     # the follower has published there by itself, and cannot for the log of the new name

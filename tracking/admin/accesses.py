@@ -197,9 +197,11 @@ class AccessRecordAdmin(OwnPageAdmin):
     @admin.display(description="about")
     def about_cell(self, row: Any) -> SafeString | str:
         many = list(row.parents or ())
+        first = many[0] if many else ""
         more = f"and {len(many) - 1:,} more" if len(many) > 1 else ""
-        first = row.told.record or (many[0] if many else "") or row.told.target
-        return show.two_lines(first, more or (many[0] if row.told.record else "")) if first else ""
+        if row.told.record:
+            return show.two_lines(row.told.record, more or first)
+        return show.two_lines(first or row.told.target, more) if first or row.told.target else ""
 
     @admin.display(description="asked for, changed")
     def terms_cell(self, row: Any) -> SafeString | str:
