@@ -123,7 +123,8 @@ def assert_unmarked(pages: dict[str, str], mark: str) -> None:
 # --- What can be reached ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != EVERYTHING])
+# A Developer reads no more than an Auditor; who may everything is asked for more than is linked.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in (EVERYTHING, "Developer")])
 def test_nothing_that_is_reached_is_marked(kind: str, pair: tuple[Marked, Marked]) -> None:
     mine, theirs = pair
     pages = crawl(client_of(mine, kind), [*starts(mine), *own_pages(mine)])
@@ -228,8 +229,8 @@ def test_pages_asked_by_their_values_answer_as_if_they_never_were(
     client = client_of(mine, kind)
     count = 0
     for url, query in probes_of_pages(theirs, chance):
-        if kind != EVERYTHING and count > 0 and chance.random() < 0.7:
-            continue  # of the others a part: the answers are made by the same code
+        if count > 0 and chance.random() < (0.4 if kind == EVERYTHING else 0.8):
+            continue  # a part, each time another one: the answers are made by the same code
         assert_as_if_never(client, url, query, theirs, never)
         count += 1
     print(f"\n{kind}: {count} questions")

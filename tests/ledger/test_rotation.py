@@ -81,6 +81,15 @@ def test_without_an_overlap_the_old_key_signs_nothing_more_and_goes() -> None:
         seal_once()
 
 
+def drained(stop: threading.Event) -> bool:
+    """Whether running sealers have sealed all that waits, within some 20 seconds."""
+    for _ in range(400):
+        if not collection("seal_queue").count_documents({}):
+            return True
+        stop.wait(0.05)
+    return False
+
+
 def test_keys_rotate_under_running_sealers() -> None:
     make_tenant()
     stop = threading.Event()
@@ -92,10 +101,9 @@ def test_keys_rotate_under_running_sealers() -> None:
             post(1 + place % 3)
             if place % 12 == 6:
                 rotate_log(days=7 * (place % 24 == 6))
-        for _ in range(400):
-            if not collection("seal_queue").count_documents({}):
-                break
-            stop.wait(0.05)
+            elif place % 12 == 11:
+                # so that each key has signed something, however slow the machine
+                assert drained(stop)
     finally:
         stop.set()
         for thread in threads:
@@ -104,7 +112,7 @@ def test_keys_rotate_under_running_sealers() -> None:
     assert_log_is_whole()
     assert_all_signed()
     assert len(keyring.pins().log_keys) == 6
-    assert len({tuple(signers_of(row)) for row in checkpoints()}) >= 3, "several have signed"
+    assert len({tuple(signers_of(row)) for row in checkpoints()}) >= 5, "each has signed"
 
 
 @pytest.mark.parametrize("days", [0, 7])
