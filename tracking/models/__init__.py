@@ -22,6 +22,7 @@ from tracking.models.ledger import (
     SealQueueEntry,
 )
 from tracking.models.prices import ResourceRate
+from tracking.models.rollups import Rollup, RollupPart
 from tracking.models.transactions import (
     Cursor,
     FlowBlock,
@@ -47,6 +48,8 @@ __all__ = [
     "Membership",
     "RefoldRequest",
     "ResourceRate",
+    "Rollup",
+    "RollupPart",
     "SealQueueEntry",
     "SecondFactor",
     "Tenant",

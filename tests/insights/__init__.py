@@ -1,0 +1,1 @@
+"""Throughput, bottlenecks, costs and forecasts: read from what the follower derived."""

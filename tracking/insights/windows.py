@@ -1,0 +1,152 @@
+"""Time windows and their steps: what somebody asks for, made exact."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from tracking import vocabulary as v
+from tracking.errors import BadRequest
+
+MINUTE, HOUR, DAY, WEEK = (
+    timedelta(minutes=1),
+    timedelta(hours=1),
+    timedelta(days=1),
+    timedelta(weeks=1),
+)
+STEPS_MAX: Final = 1_500
+_STEP: Final = re.compile(r"([1-9][0-9]{0,3})(m|h|d|w|mo)", re.ASCII)
+_UNITS: Final = {"m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
+# From how long a window on a width is chosen where none is asked for.
+_USUAL: Final = (
+    (timedelta(days=450), "1mo"),
+    (timedelta(days=100), "1w"),
+    (timedelta(days=7), "1d"),
+    (timedelta(hours=12), "1h"),
+    (timedelta(hours=3), "15m"),
+    (timedelta(0), "1m"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From `start` until before `end`, in steps of `step`; all UTC, on full minutes.
+
+    `begins` are the beginnings of the steps; the last step may be cut short by `end`.
+    """
+
+    start: datetime
+    end: datetime
+    step: str
+    begins: tuple[datetime, ...]
+
+    @property
+    def span(self) -> timedelta:
+        return self.end - self.start
+
+    @property
+    def ends(self) -> tuple[datetime, ...]:
+        return (*self.begins[1:], self.end)
+
+    def index(self, moment: datetime) -> int | None:
+        """The step that a moment lies in; None outside of the window."""
+        if not self.start <= moment < self.end:
+            return None
+        return bisect_right(self.begins, moment) - 1
+
+    def moved(self, by: timedelta) -> Window:
+        """The same window at another time, with as many steps of the same lengths."""
+        return Window(
+            self.start + by, self.end + by, self.step, tuple(each + by for each in self.begins)
+        )
+
+    def previous(self) -> Window:
+        """The window of the same length just before."""
+        return self.moved(-self.span)
+
+    def same_weekday(self) -> Window:
+        """The same days of the week and times of day, as few weeks ago as it does not overlap."""
+        weeks = -(-self.span // WEEK)
+        return self.moved(-weeks * WEEK)
+
+    def by_the_hour(self) -> Window:
+        """Widened to full hours; durations and costs are known by the hour."""
+        start, end = floor_hour(self.start), ceil_hour(self.end)
+        if (start, end) == (self.start, self.end):
+            return self
+        return window(start, end, self.step)
+
+
+def window(start: datetime, end: datetime, step: str) -> Window:
+    """Raises `BadRequest` where a bound or the step is not possible."""
+    found = _STEP.fullmatch(step)
+    if found is None:
+        raise BadRequest(
+            "bad_parameter",
+            "step is a number and one of m, h, d, w, mo: 15m, 1h, 1d, 1w, 1mo.",
+            parameter="step",
+        )
+    start, end = floor_minute(start.astimezone(UTC)), ceil_minute(end.astimezone(UTC))
+    if not v.TIME_MIN <= start < v.TIME_END:
+        raise BadRequest(
+            "bad_parameter", f"from lies in {v.YEAR_MIN} to {v.YEAR_MAX}.", parameter="from"
+        )
+    if not start < end <= v.TIME_END:
+        raise BadRequest("bad_parameter", "to is later than from.", parameter="to")
+    count, unit = int(found[1]), found[2]
+    begins = [start]
+    while True:
+        begin = months_after(start, len(begins) * count) if unit == "mo" else None
+        begin = begin or begins[-1] + count * _UNITS.get(unit, DAY)
+        if begin >= end:
+            break
+        if len(begins) == STEPS_MAX:
+            raise BadRequest(
+                "too_many_steps",
+                f"At most {STEPS_MAX:,} steps fit into one answer: choose a wider step.",
+                parameter="step",
+            )
+        begins.append(begin)
+    return Window(start, end, step, tuple(begins))
+
+
+def usual_step(start: datetime, end: datetime) -> str:
+    """A width that gives a readable number of steps."""
+    return next(step for length, step in _USUAL if end - start > length or not length)
+
+
+def months_after(moment: datetime, months: int) -> datetime:
+    """As many months later, on the same day or the month's last."""
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    following = datetime(year + (month == 11), (month + 1) % 12 + 1, 1, tzinfo=UTC)
+    last = (following - DAY).day
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
+
+
+def floor_minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def ceil_minute(moment: datetime) -> datetime:
+    floor = floor_minute(moment)
+    return floor if floor == moment else floor + MINUTE
+
+
+def floor_hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def ceil_hour(moment: datetime) -> datetime:
+    floor = floor_hour(moment)
+    return floor if floor == moment else floor + HOUR
+
+
+def floor_day(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def floor_month(moment: datetime) -> datetime:
+    return floor_day(moment).replace(day=1)
