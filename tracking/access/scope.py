@@ -27,6 +27,7 @@ _BY_TENANT: Final[dict[type[Model], str]] = {
     m.FlowStep: "definition__tenant_id__in",
     m.FlowBlock: "tenant__in",
     m.ResourceRate: "tenant_id__in",
+    m.Rollup: "tenant__in",
     m.TransactionBlock: "tenant_id__in",
     m.AccessRecord: "tenant_id__in",
     m.Transaction: "tenant_id__in",
