@@ -1,0 +1,123 @@
+"""Where a flow loses its time: its path, its blocks by their share of all elapsed time, and why.
+
+Definitions: docs/insights.md, "Bottlenecks".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from tracking.insights.durations import Durations
+from tracking.insights.observed import (
+    BlockSums,
+    EdgeSums,
+    FlowSums,
+    busiest_flow,
+    by_steps,
+    counted,
+    flow_of,
+    observed,
+    on_the_hour,
+)
+from tracking.insights.ranking import WHOLE, Block, HotSpot, elapsed_of, hot_spots, ranked
+from tracking.insights.sentences import Line, span_before, summary
+from tracking.insights.verdicts import BOTTLENECK, GROWING
+from tracking.insights.windows import Window
+
+# Steps are told of so many: the largest by elapsed time, and those that pile up most.
+STEPS_OF_LARGEST: Final = 30
+STEPS_OF_PILES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`source` or `target` is empty where the path begins or ends."""
+
+    source: str
+    target: str
+    passed: int
+    wait: Durations
+
+
+@dataclass(frozen=True, slots=True)
+class Bottlenecks:
+    """Of one flow in one window, and in the one before; `flow` None: nothing is known of any.
+
+    `rest`: the blocks beyond those that are told apart, and `rest_part` theirs of all elapsed time;
+    `more_edges`: there were more than are told.
+    """
+
+    tenant: str
+    flow: str | None
+    window: Window
+    summary: Sequence[Line] = ()
+    objects: FlowSums = field(default_factory=FlowSums)
+    objects_before: FlowSums = field(default_factory=FlowSums)
+    elapsed_ms: int = 0
+    blocks: Sequence[Block] = ()
+    edges: Sequence[Edge] = ()
+    hot_spots: Sequence[HotSpot] = ()
+    rest: BlockSums | None = None
+    rest_part: int = 0
+    more_edges: bool = False
+
+
+def bottlenecks(tenant: str, asked: Window, *, flow: str | None, moment: datetime) -> Bottlenecks:
+    """`flow` None: the one with most objects. The caller has made sure that `tenant` may be seen.
+
+    The window is widened to full hours; the one before is as long.
+    """
+    window = on_the_hour(asked)
+    flow = flow or busiest_flow(tenant, window.start, window.end)
+    if flow is None:
+        return Bottlenecks(tenant, None, window)
+    found = observed(tenant, flow, window.start, window.end)
+    earlier = window.previous()
+    before = counted(tenant, flow, earlier.start, earlier.end)
+    steps = by_steps(tenant, flow, window, _told_by_steps(found.blocks))
+    blocks = ranked(found, before, steps, window, moment)
+    elapsed = elapsed_of(found)
+    return Bottlenecks(
+        tenant=tenant,
+        flow=flow,
+        window=window,
+        summary=_summary(blocks, elapsed),
+        objects=found.flow,
+        objects_before=flow_of(tenant, flow, earlier.start, earlier.end),
+        elapsed_ms=elapsed,
+        blocks=blocks,
+        edges=_edges(found.edges),
+        hot_spots=hot_spots(blocks, span_before(window.span)),
+        rest=found.rest,
+        rest_part=WHOLE - sum(block.part for block in blocks) if elapsed else 0,
+        more_edges=found.more_edges,
+    )
+
+
+def _told_by_steps(blocks: Mapping[str, BlockSums]) -> list[str]:
+    by_size = sorted(blocks, key=lambda name: (-blocks[name].counts.elapsed_ms, name))
+    by_pile = sorted(blocks, key=lambda name: (-blocks[name].counts.drift, name))
+    return list(dict.fromkeys([*by_size[:STEPS_OF_LARGEST], *by_pile[:STEPS_OF_PILES]]))
+
+
+def _summary(blocks: Sequence[Block], elapsed: int) -> list[Line]:
+    largest = min(blocks, key=lambda each: (-each.counts.elapsed_ms, each.rank), default=None)
+    return summary(
+        [(block.name, block.counts) for block in blocks if block.verdict == BOTTLENECK],
+        [block.name for block in blocks if block.verdict == GROWING],
+        (largest.name, largest.counts) if largest else None,
+        elapsed,
+    )
+
+
+def _edges(edges: Mapping[tuple[str, str], EdgeSums]) -> list[Edge]:
+    """The most passed first."""
+    found = [
+        Edge(source, target, sums.passed, sums.wait)
+        for (source, target), sums in edges.items()
+        if sums.passed
+    ]
+    return sorted(found, key=lambda edge: (-edge.passed, edge.source, edge.target))
