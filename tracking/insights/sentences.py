@@ -14,6 +14,7 @@ from tracking.insights.verdicts import (
     SLOW,
     change_of_waiting,
     change_of_work,
+    comparable,
     fails_often,
 )
 from tracking.insights.windows import DAY, HOUR
@@ -125,11 +126,12 @@ def _trend(counts: Counts, before: Counts, verdict: str, span: str) -> str:
     """Of its work where that is what takes the time, else of its waiting."""
     if not counts.elapsed_ms and not before.elapsed_ms:
         return ""
-    if before.visits < ENOUGH:
+    visits, visits_before = comparable(counts, before)
+    if visits < ENOUGH:
+        return ""
+    if visits_before < ENOUGH:
         few = "nothing" if not before.visits else "too little"
         return f"{few} to compare it with in {span}"
-    if counts.visits < ENOUGH:
-        return ""
     works = verdict == SLOW or (counts.work_ms > counts.queue_ms and verdict != BOTTLENECK)
     what, change = (
         ("work", change_of_work(counts, before))

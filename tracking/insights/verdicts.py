@@ -69,14 +69,22 @@ def _counts(arrived: int, drift: int) -> bool:
 
 def change_of_waiting(counts: Counts, before: Counts) -> float | None:
     """How much longer a visit waits than before; None where too few say so, or none waited."""
-    return _change(counts.queue_ms, counts.visits, before.queue_ms, before.visits)
+    return _change(counts.queue_ms, before.queue_ms, *comparable(counts, before))
 
 
 def change_of_work(counts: Counts, before: Counts) -> float | None:
-    return _change(counts.work_ms, counts.visits, before.work_ms, before.visits)
+    return _change(counts.work_ms, before.work_ms, *comparable(counts, before))
 
 
-def _change(ms: int, visits: int, ms_before: int, visits_before: int) -> float | None:
+def comparable(counts: Counts, before: Counts) -> tuple[int, int]:
+    """The visits that the time was spent on: those that ended, as those under way have yet to
+    spend theirs; of a block that never says when it ends all."""
+    if counts.ended or before.ended:
+        return counts.ended, before.ended
+    return counts.visits, before.visits
+
+
+def _change(ms: int, ms_before: int, visits: int, visits_before: int) -> float | None:
     if visits < ENOUGH or visits_before < ENOUGH or not ms_before:
         return None
     return (ms * visits_before) / (visits * ms_before) - 1
