@@ -91,7 +91,7 @@ def test_the_numbers_are_those_of_naive_sums(asked: tuple[str, str, str]) -> Non
     inside = [visit for visit in visits if start <= visit.decided < end]
     elapsed = total(inside, lambda visit: visit.queue_share + visit.work_share)
     assert found.elapsed_ms == elapsed
-    assert sum(block.part for block in found.blocks) == 1_000
+    assert sum(block.tenths for block in found.blocks) == 1_000
     assert {block.name for block in found.blocks} == set(BLOCKS)
     for block in found.blocks:
         here = [visit for visit in inside if visit.block == block.name]
@@ -104,7 +104,7 @@ def test_the_numbers_are_those_of_naive_sums(asked: tuple[str, str, str]) -> Non
         waits = [visit.wait for visit in came if visit.block == block.name and visit.wait]
         assert exact(waits, block.waits)
         part = 1_000 * block.counts.queue_ms / elapsed
-        assert abs(block.queue_part - part) < 1
+        assert abs(block.queue_tenths - part) < 1
         assert [
             naive(visits, begins, ends, block.name)
             for begins, ends in zip(found.window.begins, found.window.ends, strict=True)
@@ -319,7 +319,7 @@ def test_names_without_end_are_added_up_and_nothing_is_lost(
     assert found.rest is not None
     assert found.rest.counts.arrived == 4
     assert found.elapsed_ms == sum(3 ** (number + 1) for number in range(7))
-    assert found.rest_part + sum(block.part for block in found.blocks) == 1_000
+    assert found.rest_tenths + sum(block.tenths for block in found.blocks) == 1_000
     assert (len(found.edges), found.more_edges) == (2, True)
 
 
@@ -332,17 +332,17 @@ def test_shares_add_up_to_the_whole(seed: int) -> None:
         put("block", WEEK.start, numbers, stage="egress", block=f"b{number}")
     found = week()
     assert sum(block.counts.elapsed_ms for block in found.blocks) == found.elapsed_ms
-    assert sum(block.part for block in found.blocks) == 1_000
+    assert sum(block.tenths for block in found.blocks) == 1_000
     exact = [1_000 * block.counts.work_ms / found.elapsed_ms for block in found.blocks]
     assert all(
-        abs(block.work_part - part) < 1 for block, part in zip(found.blocks, exact, strict=True)
+        abs(block.work_tenths - part) < 1 for block, part in zip(found.blocks, exact, strict=True)
     )
 
 
 def test_records_without_any_time_between_them_have_no_shares() -> None:
     block_cells("log", arrived=1, ended=1)
     found = week()
-    assert (found.elapsed_ms, found.rest_part, found.blocks[0].part) == (0, 0, 0)
+    assert (found.elapsed_ms, found.rest_tenths, found.blocks[0].tenths) == (0, 0, 0)
     assert str(found.blocks[0].line) == (
         "`log` takes no time that is told; 1 arrive an hour and as many leave."
     )

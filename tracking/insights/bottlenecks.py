@@ -13,6 +13,7 @@ from typing import Final
 from tracking.insights.durations import Durations
 from tracking.insights.observed import (
     BlockSums,
+    Counts,
     EdgeSums,
     FlowSums,
     busiest_flow,
@@ -46,8 +47,8 @@ class Edge:
 class Bottlenecks:
     """Of one flow in one window, and in the one before; `flow` None: nothing is known of any.
 
-    `rest`: the blocks beyond those that are told apart, and `rest_part` theirs of all elapsed time;
-    `more_edges`: there were more than are told.
+    `steps`: of all blocks together. `rest`: the blocks beyond those that are told apart, and
+    `rest_tenths` theirs of all elapsed time; `more_edges`: there were more than are told.
     """
 
     tenant: str
@@ -58,10 +59,11 @@ class Bottlenecks:
     objects_before: FlowSums = field(default_factory=FlowSums)
     elapsed_ms: int = 0
     blocks: Sequence[Block] = ()
+    steps: Sequence[Counts] = ()
     edges: Sequence[Edge] = ()
     hot_spots: Sequence[HotSpot] = ()
     rest: BlockSums | None = None
-    rest_part: int = 0
+    rest_tenths: int = 0
     more_edges: bool = False
 
 
@@ -77,7 +79,7 @@ def bottlenecks(tenant: str, asked: Window, *, flow: str | None, moment: datetim
     found = observed(tenant, flow, window.start, window.end)
     earlier = window.previous()
     before = counted(tenant, flow, earlier.start, earlier.end)
-    steps = by_steps(tenant, flow, window, _told_by_steps(found.blocks))
+    steps, whole = by_steps(tenant, flow, window, _told_by_steps(found.blocks))
     blocks = ranked(found, before, steps, window, moment)
     elapsed = elapsed_of(found)
     return Bottlenecks(
@@ -89,10 +91,11 @@ def bottlenecks(tenant: str, asked: Window, *, flow: str | None, moment: datetim
         objects_before=flow_of(tenant, flow, earlier.start, earlier.end),
         elapsed_ms=elapsed,
         blocks=blocks,
+        steps=whole,
         edges=_edges(found.edges),
         hot_spots=hot_spots(blocks, span_before(window.span)),
         rest=found.rest,
-        rest_part=WHOLE - sum(block.part for block in blocks) if elapsed else 0,
+        rest_tenths=WHOLE - sum(block.tenths for block in blocks) if elapsed else 0,
         more_edges=found.more_edges,
     )
 

@@ -236,4 +236,4 @@ def _loop(box: Box, link: Link) -> Route:
     """At the right side of its box."""
     x, middle, reach = box.x + box.width, box.y + box.height // 2, box.height // 4
     points = ((x, middle - reach), (x + _LOOP - 4, middle), (x, middle + reach))
-    return Route(points, (x + _LOOP + link.width // 2, middle), loop=True)
+    return Route(points, (x + _LOOP + (link.width + 1) // 2, middle), loop=True)

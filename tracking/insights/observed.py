@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -202,13 +202,15 @@ def flow_of(tenant: str, flow: str, start: datetime, end: datetime) -> FlowSums:
 
 def by_steps(
     tenant: str, flow: str, asked: Window, blocks: Collection[str]
-) -> dict[str, Sequence[Counts]]:
-    """The counts of some blocks in each step."""
+) -> tuple[dict[str, list[Counts]], list[Counts]]:
+    """The counts of some blocks in each step, and those of all blocks together."""
     found = {name: [Counts() for _begin in asked.begins] for name in blocks}
+    whole = [Counts() for _begin in asked.begins]
     for index, cell in of_steps(tenant, BLOCK, asked, flow=flow, fields=_COUNTS):
+        whole[index].add(cell)
         if (steps := found.get(cell["block"])) is not None:
             steps[index].add(cell)
-    return dict(found)
+    return found, whole
 
 
 def busiest_flow(tenant: str, start: datetime, end: datetime) -> str | None:

@@ -31,7 +31,9 @@ class Path:
 
 
 def path_of(found: Bottlenecks) -> Path:
-    most = sorted(found.blocks, key=lambda block: (-block.counts.arrived, -block.part, block.name))
+    most = sorted(
+        found.blocks, key=lambda block: (-block.counts.arrived, -block.tenths, block.name)
+    )
     blocks = sorted(most[:BLOCKS_DRAWN], key=lambda block: block.name)
     names = {block.name for block in blocks} | {""}
     between = [edge for edge in found.edges if edge.source in names and edge.target in names]

@@ -33,10 +33,10 @@ _NONE: Final = Counts()
 class Block:
     """One block of the path.
 
-    `queue_part` and `work_part` are tenths of a percent of all elapsed time, rounded so that those
-    of all blocks add up to `WHOLE`. `left`: visits that ended, or, of a block that never says so,
-    that went on. `waits`: from the end of the visit before until work began. `grows`: by how many
-    more arrived than left, where that is no chance. `change`: of a visit's waiting against the
+    `queue_tenths` and `work_tenths` are tenths of a percent of all elapsed time, rounded so that
+    those of all blocks add up to `WHOLE`. `left`: visits that ended, or, of a block that never says
+    so, that went on. `waits`: from the end of the visit before until work began. `grows`: by how
+    many more arrived than left, where that is no chance. `change`: of a visit's waiting against the
     window before, 0.3 being 30 % more. `steps`: none, but of the largest blocks.
     """
 
@@ -47,8 +47,8 @@ class Block:
     line: Line
     sums: BlockSums
     before: Counts
-    queue_part: int
-    work_part: int
+    queue_tenths: int
+    work_tenths: int
     left: int
     grows: int
     change: float | None
@@ -61,8 +61,8 @@ class Block:
         return self.sums.counts
 
     @property
-    def part(self) -> int:
-        return self.queue_part + self.work_part
+    def tenths(self) -> int:
+        return self.queue_tenths + self.work_tenths
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,11 @@ class HotSpot:
     counts: Counts
     before: Counts
     line: Line
+
+
+def said_tenths(part: int) -> str:
+    """Tenths of a percent as they are read: `41.3 %`."""
+    return f"{part // 10}.{part % 10} %"
 
 
 def elapsed_of(found: Observed) -> int:
@@ -125,8 +130,8 @@ def ranked(
                 line=Line((name,), why),
                 sums=sums,
                 before=earlier,
-                queue_part=queue,
-                work_part=work,
+                queue_tenths=queue,
+                work_tenths=work,
                 left=left,
                 grows=grows,
                 change=change,

@@ -144,7 +144,8 @@ def _trend(counts: Counts, before: Counts, verdict: str, span: str) -> str:
     if abs(change) < _SAME:
         return f"its {what} is as in {span}"
     if change > 1:
-        return f"its {what} is {number(change + 1)} times that of {span}"
+        times = number(change + 1)
+        return f"its {what} is {'twice' if times == '2' else f'{times} times'} that of {span}"
     word = "rose" if change > 0 else "fell"
     return f"its {what} {word} by {percent(round(abs(change) * 10_000), 10_000)} against {span}"
 
