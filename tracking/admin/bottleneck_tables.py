@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Final
 
 from tracking.insights.bottlenecks import Bottlenecks
-from tracking.insights.durations import Durations
+from tracking.insights.counts import Spans
 from tracking.insights.ranking import WHOLE, Block
 from tracking.insights.tables import Table, Value
 
 # Block, what of it → where that is listed.
 Where = Callable[[Block, str], str]
 
-_SPANS: Final = (("mean", "mean"), ("median", "median"), ("p95", "95 % within"))
+_SPANS: Final = (("mean", "mean"), ("median", "median"), ("p95", "95 of 100 within"))
 _BLOCKS: Final = {
     "rank": "rank",
     "block": "block",
@@ -53,7 +53,7 @@ def blocks_table(found: Bottlenecks, where: Where) -> Table:
     for block in found.blocks:
         urls = {name: where(block, name) for name in ("block", "arrived", "failed", "retries")}
         links.append({name: url for name, url in urls.items() if url})
-    return Table("blocks", _BLOCKS, [_block(block) for block in found.blocks], links)
+    return Table("bottlenecks-blocks", _BLOCKS, [_block(block) for block in found.blocks], links)
 
 
 def _block(block: Block) -> list[Value]:
@@ -74,8 +74,8 @@ def _block(block: Block) -> list[Value]:
         counts.failed,
         counts.retries,
         counts.lost,
-        *_spans(block.sums.queue),
-        *_spans(block.sums.work),
+        *_spans(block.queue),
+        *_spans(block.work),
         *_spans(block.waits),
         _rounded(rates.waiting),
         _rounded(rates.at_work),
@@ -105,12 +105,12 @@ def edges_table(found: Bottlenecks) -> Table:
             edge.source or None,
             edge.target or None,
             edge.passed,
-            *_spans(edge.wait),
+            *_spans(edge.wait.spans()),
             edge.wait.ms if edge.wait.n else None,
         )
         for edge in found.edges
     ]
-    return Table("path", columns, rows)
+    return Table("bottlenecks-path", columns, rows)
 
 
 def steps_table(found: Bottlenecks) -> Table:
@@ -133,11 +133,13 @@ def steps_table(found: Bottlenecks) -> Table:
                 step = block.steps[place]
                 counts = (step.arrived, step.ended, step.failed, step.retries)
                 rows.append((begin, end, block.name, *counts, step.queue_ms, step.work_ms))
-    return Table("steps", columns, rows)
+    return Table("bottlenecks-steps", columns, rows)
 
 
-def _spans(found: Durations) -> tuple[Value, ...]:
-    return (found.mean, *found.median_and_p95())
+def _spans(found: Spans) -> tuple[Value, ...]:
+    return tuple(
+        None if each is None else round(each) for each in (found.mean, found.median, found.p95)
+    )
 
 
 def _rounded(value: float | None) -> float | None:

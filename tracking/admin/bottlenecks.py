@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -12,17 +12,20 @@ from django.utils.safestring import SafeString
 
 from tracking import vocabulary as v
 from tracking.admin import display as show
-from tracking.admin.behind import blocks_url, objects_url
 from tracking.admin.bottleneck_tables import blocks_table, edges_table, steps_table
 from tracking.admin.charts import Series, Spark, StepChart, by_steps, spark
 from tracking.admin.insights import Asked, answer, asked_of, insight
 from tracking.admin.path_map import path_map
 from tracking.admin.sheets import sheet_of
+from tracking.admin.throughput import span_text
+from tracking.admin.transaction_links import Links
 from tracking.core.spelling import duration
 from tracking.insights.bottlenecks import Bottlenecks, bottlenecks
+from tracking.insights.counts import ENDINGS
 from tracking.insights.path import path_of
 from tracking.insights.ranking import Block, HotSpot, said_tenths
 from tracking.insights.sentences import Line, number, percent, span_before
+from tracking.insights.tables import Table
 from tracking.insights.windows import Window
 
 BLOCKS_LISTED: Final = 12
@@ -64,18 +67,15 @@ class Spot:
 def bottlenecks_page(request: HttpRequest) -> HttpResponse:
     asked = asked_of(request, no_flow="the one with most objects")
     shown: dict[str, Any] = {}
-    tables = {}
-    if asked.window is not None and asked.flows:
-        found = bottlenecks(
-            asked.tenant, asked.window, flow=asked.flow or None, moment=asked.moment
-        )
-        tables = {
-            "blocks": lambda: blocks_table(found, partial(_where, asked, found)),
-            "path": lambda: edges_table(found),
-            "steps": lambda: steps_table(found),
-        }
-        if request.GET.get("format") != "csv":
-            shown = _shown(asked, found)
+    tables: dict[str, Table] = {}
+    if asked.window is not None:
+        flow = asked.flow or None
+        found = bottlenecks(asked.tenant, asked.window, flow=flow, moment=asked.moment)
+        where = partial(_where, Links(asked), found)
+        tables = {"blocks": blocks_table(found, where), "path": edges_table(found)}
+        if request.GET.get("table") == "steps":
+            tables["steps"] = steps_table(found)
+        shown = _shown(asked, found, tables) if found.blocks else {"found": found}
     return answer(
         asked,
         "tracking/bottlenecks.html",
@@ -86,96 +86,78 @@ def bottlenecks_page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _shown(asked: Asked, found: Bottlenecks) -> dict[str, Any]:
-    where = partial(_where, asked, found)
+def _shown(asked: Asked, found: Bottlenecks, tables: Mapping[str, Table]) -> dict[str, Any]:
+    links = Links(asked)
+    where = partial(_where, links, found)
     path = path_of(found)
     return {
         "found": found,
-        "figures": _figures(asked, found),
+        "figures": _figures(links, found),
         "items": [_item(found, block, where) for block in found.blocks[:BLOCKS_LISTED]],
         "more": max(0, len(found.blocks) - BLOCKS_LISTED),
         "rest": said_tenths(found.rest_tenths) if found.rest else "",
-        "spots": [_spot(asked, found, spot) for spot in found.hot_spots[:SPOTS_LISTED]],
+        "spots": [_spot(links, found, spot) for spot in found.hot_spots[:SPOTS_LISTED]],
         "more_spots": max(0, len(found.hot_spots) - SPOTS_LISTED),
         "map": path_map(path, lambda block: where(block, "block")) if path.edges else None,
-        "edges_sheet": sheet_of(edges_table(found)),
+        "edges_sheet": sheet_of(tables["path"]),
         "edges_csv": asked.csv_url("path"),
-        "blocks_sheet": sheet_of(blocks_table(found, where)),
+        "blocks_sheet": sheet_of(tables["blocks"]),
         "blocks_csv": asked.csv_url("blocks"),
         "chart": _chart(asked, found) if found.elapsed_ms else None,
-        "widened": found.window.start != asked.window.start or found.window.end != asked.window.end,
+        "widened": asked.window is not None and asked.window.span != found.window.span,
         "span_before": span_before(found.window.span),
     }
 
 
-def _where(asked: Asked, found: Bottlenecks, block: Block, name: str) -> str:
-    window = (found.window.start, found.window.end)
-    narrowed: dict[str, Any] = {
-        "block": {"updated_at": window},
-        "arrived": {"first_at": window},
-        "failed": {"status": v.FAILED, "updated_at": window} if block.counts.failed else None,
-        "retries": {"retries": "1", "updated_at": window} if block.counts.retries else None,
-    }[name]
-    if narrowed is None:
-        return ""
+def _where(links: Links, found: Bottlenecks, block: Block, name: str) -> str:
+    """Where the visits behind a number of a block are listed."""
+    start, end, counts = found.window.start, found.window.end, block.counts
     known = {"flow": found.flow or "", "block": block.name}
-    return blocks_url(asked.request, asked.tenant, **known, **narrowed)
+    if name == "arrived":
+        return links.arrived(start, end, **known)
+    if name == "failed":
+        return links.visits(start, end, **known, status=v.FAILED) if counts.failed else ""
+    if name == "retries":
+        return links.visits(start, end, **known, retries="1") if counts.retries else ""
+    return links.visits(start, end, **known)
 
 
-def _figures(asked: Asked, found: Bottlenecks) -> list[tuple[str, str, str, str]]:
-    """What, how much, beside what, and where it is listed."""
+def _figures(links: Links, found: Bottlenecks) -> list[tuple[str, str, str, str]]:
+    """What, how much, how much before, and where it is listed."""
     now, before = found.objects, found.objects_before
-    window = (found.window.start, found.window.end)
-    known = {"flow": found.flow or ""}
-    figures = [
-        (
-            "started",
-            f"{now.started:,}",
-            f"{before.started:,} before",
-            objects_url(asked.request, asked.tenant, **known, created_at=window),
-        )
-    ]
-    for status in (v.DELIVERED, v.TX_FAILED, v.TX_FILTERED):
+    start, end, flow = found.window.start, found.window.end, found.flow or ""
+    url = links.started(start, end, flow=flow)
+    figures = [("started", f"{now.started:,}", f"{before.started:,}", url)]
+    for status in ENDINGS:
         count, earlier = now.ended.get(status, 0), before.ended.get(status, 0)
         if count or earlier or status == v.DELIVERED:
-            url = objects_url(
-                asked.request, asked.tenant, **known, status=status, updated_at=window
-            )
-            figures.append((status, f"{count:,}", f"{earlier:,} before", url))
-    median, p95 = now.throughput.median_and_p95()
-    then = before.throughput.median_and_p95()
-    for said, value, earlier in (
-        ("half within", median, then[0]),
-        ("95 % within", p95, then[1]),
-        ("mean time", now.throughput.mean, before.throughput.mean),
+            url = links.ended(status, start, end, flow=flow)
+            figures.append((status, f"{count:,}", f"{earlier:,}", url))
+    spans, then = now.throughput.spans(), before.throughput.spans()
+    for said, value, earlier_value in (
+        ("median time", spans.median, then.median),
+        ("95 of 100 within", spans.p95, then.p95),
+        ("mean time", spans.mean, then.mean),
     ):
-        figures.append((said, duration(value), f"{duration(earlier)} before", ""))
+        figures.append((said, span_text(value), span_text(earlier_value), ""))
     whole, whole_before = now.busy_ms + now.idle_ms, before.busy_ms + before.idle_ms
-    figures.append(
-        (
-            "of it worked on",
-            percent(now.busy_ms, whole),
-            f"{percent(before.busy_ms, whole_before)} before",
-            "",
-        )
-    )
+    worked, worked_before = percent(now.busy_ms, whole), percent(before.busy_ms, whole_before)
+    figures.append(("of it worked on", worked, worked_before, ""))
     return figures
 
 
 def _item(found: Bottlenecks, block: Block, where: Callable[[Block, str], str]) -> Item:
-    counts, sums = block.counts, block.sums
+    counts, rates = block.counts, block.rates
     facts = [
         ("arrived", f"{counts.arrived:,}", where(block, "arrived")),
         ("left", f"{block.left:,}", where(block, "block")),
         ("failed", f"{counts.failed:,}", where(block, "failed")),
         ("retries", f"{counts.retries:,}", where(block, "retries")),
     ]
-    for name, spans in (("queue", sums.queue), ("work", sums.work)):
+    for name, spans in (("queue", block.queue), ("work", block.work)):
         if spans.n:
-            median, p95 = spans.median_and_p95()
-            facts.append((f"{name}, half within", duration(median), ""))
-            facts.append((f"{name}, 95 % within", duration(p95), ""))
-    rates = block.rates
+            facts.append((f"{name} time, median", span_text(spans.median), ""))
+            facts.append(("95 of 100 within", span_text(spans.p95), ""))
     if rates.at_work is not None and rates.at_work >= _WORTH_TELLING:
         most = f" of {number(rates.most_at_work)} or more" if rates.most_at_work else ""
         facts.append(("at work at once", f"{number(rates.at_work)}{most}", ""))
@@ -203,11 +185,10 @@ def _trend(block: Block, window: Window) -> Spark | None:
     return spark(spans, says=says)
 
 
-def _spot(asked: Asked, found: Bottlenecks, spot: HotSpot) -> Spot:
-    window = (found.window.start, found.window.end)
+def _spot(links: Links, found: Bottlenecks, spot: HotSpot) -> Spot:
     narrowed = {"status": v.FAILED} if spot.counts.failed else {"retries": "1"}
-    known = {"flow": found.flow or "", "block": spot.block, **narrowed}
-    url = blocks_url(asked.request, asked.tenant, **known, updated_at=window)
+    start, end = found.window.start, found.window.end
+    url = links.visits(start, end, flow=found.flow or "", block=spot.block, **narrowed)
     return Spot(spot.line, spot.often, url)
 
 
@@ -220,7 +201,7 @@ def _chart(asked: Asked, found: Bottlenecks) -> StepChart:
         for block, tone in zip(stacked, _TONES, strict=False)
     ]
     rest = [
-        whole.elapsed_ms - sum(each.values[place] for each in series)
+        whole.elapsed_ms - sum(block.steps[place].elapsed_ms for block in stacked)
         for place, whole in enumerate(found.steps)
     ]
     if any(rest):

@@ -9,7 +9,9 @@ from typing import Final
 from unicodedata import east_asian_width
 
 from tracking.admin.axes import compact
+from tracking.admin.throughput import span_text
 from tracking.core.spelling import duration
+from tracking.insights.counts import Spans
 from tracking.insights.layers import Link
 from tracking.insights.layout import Box, Route, Size, laid_out
 from tracking.insights.path import Path
@@ -127,8 +129,7 @@ def path_map(path: Path, url_of: Callable[[Block], str]) -> PathMap:
 def _words(path: Path) -> list[str]:
     found = []
     for edge in path.edges:
-        mean = edge.wait.mean
-        wait = f" · {duration(mean)}" if mean is not None and edge.source else ""
+        wait = f" · {duration(round(edge.wait.ms / edge.wait.n))}" if edge.wait.n else ""
         found.append(f"{compact(edge.passed)}{wait}")
     return found
 
@@ -138,13 +139,9 @@ def _lines(path: Path, routes: Iterable[Route]) -> list[Line]:
     waited = max((edge.wait.ms for edge in path.edges), default=0)
     found = []
     for edge, words, route in zip(path.edges, _words(path), routes, strict=True):
-        median, p95 = edge.wait.median_and_p95()
         title = f"{edge.source or 'begin'} → {edge.target or 'end'}: {edge.passed:,} passed"
-        if edge.wait.n and edge.source:
-            title += (
-                f"; they waited {duration(edge.wait.mean)} on average, half of them up to"
-                f" {duration(median)}, 95 % up to {duration(p95)}"
-            )
+        if edge.wait.n:
+            title += f"; waiting: {in_words(edge.wait.spans())}"
         look = "loop" if route.loop else "back" if route.back else "ahead"
         if waited and edge.wait.ms == waited:
             look += " dft-most-waited"
@@ -177,13 +174,9 @@ def _node(block: Block, box: Box, url: str) -> Node:
         f"{said_tenths(block.tenths)} of all elapsed time: {said_tenths(block.queue_tenths)} queue,"
         f" {said_tenths(block.work_tenths)} work"
     )
-    for name, spans in (("queue", block.sums.queue), ("work", block.sums.work)):
+    for name, spans in (("queue", block.queue), ("work", block.work)):
         if spans.n:
-            median, p95 = spans.median_and_p95()
-            lines.append(
-                f"{name} time of {spans.n:,}: mean {duration(spans.mean)}, median"
-                f" {duration(median)}, 95 % up to {duration(p95)}"
-            )
+            lines.append(f"{name} time of {spans.n:,}: {in_words(spans)}")
     if counts.failed:
         lines.append(f"{counts.failed:,} failed, {counts.retries:,} retries")
     width = box.width - 2 * _PAD
@@ -199,6 +192,11 @@ def _node(block: Block, box: Box, url: str) -> Node:
         url=url,
         mark=f"{percent(counts.failed, counts.visits)} fail" if often else "",
     )
+
+
+def in_words(spans: Spans) -> str:
+    mean, median, p95 = (span_text(each) for each in (spans.mean, spans.median, spans.p95))
+    return f"mean {mean}, median {median}, 95 of 100 within {p95}"
 
 
 def _end(box: Box, name: str, passed: int) -> Node:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from tracking.insights.durations import Durations
+from tracking.insights.counts import Sketch
 from tracking.insights.observed import (
     BlockSums,
     Counts,
@@ -26,7 +26,7 @@ from tracking.insights.observed import (
 from tracking.insights.ranking import WHOLE, Block, HotSpot, elapsed_of, hot_spots, ranked
 from tracking.insights.sentences import Line, span_before, summary
 from tracking.insights.verdicts import BOTTLENECK, GROWING
-from tracking.insights.windows import Window
+from tracking.insights.windows import Window, ceil_hour
 
 # Steps are told of so many: the largest by elapsed time, and those that pile up most.
 STEPS_OF_LARGEST: Final = 30
@@ -40,7 +40,7 @@ class Edge:
     source: str
     target: str
     passed: int
-    wait: Durations
+    wait: Sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +70,15 @@ class Bottlenecks:
 def bottlenecks(tenant: str, asked: Window, *, flow: str | None, moment: datetime) -> Bottlenecks:
     """`flow` None: the one with most objects. The caller has made sure that `tenant` may be seen.
 
-    The window is widened to full hours; the one before is as long.
+    The window is widened to full hours.
     """
     window = on_the_hour(asked)
     flow = flow or busiest_flow(tenant, window.start, window.end)
     if flow is None:
         return Bottlenecks(tenant, None, window)
     found = observed(tenant, flow, window.start, window.end)
-    earlier = window.previous()
-    before = counted(tenant, flow, earlier.start, earlier.end)
+    start, end = compared_with(window, moment)
+    before = counted(tenant, flow, start, end)
     steps, whole = by_steps(tenant, flow, window, _told_by_steps(found.blocks))
     blocks = ranked(found, before, steps, window, moment)
     elapsed = elapsed_of(found)
@@ -88,7 +88,7 @@ def bottlenecks(tenant: str, asked: Window, *, flow: str | None, moment: datetim
         window=window,
         summary=_summary(blocks, elapsed),
         objects=found.flow,
-        objects_before=flow_of(tenant, flow, earlier.start, earlier.end),
+        objects_before=flow_of(tenant, flow, start, end),
         elapsed_ms=elapsed,
         blocks=blocks,
         steps=whole,
@@ -98,6 +98,15 @@ def bottlenecks(tenant: str, asked: Window, *, flow: str | None, moment: datetim
         rest_tenths=WHOLE - sum(block.tenths for block in blocks) if elapsed else 0,
         more_edges=found.more_edges,
     )
+
+
+def compared_with(window: Window, moment: datetime) -> tuple[datetime, datetime]:
+    """From and to of what it is compared with: as much of the window before as has passed of this,
+    to the hour."""
+    start, end = window.start, min(window.end, ceil_hour(moment))
+    if end <= start:
+        end = window.end
+    return start - window.span, end - window.span
 
 
 def _told_by_steps(blocks: Mapping[str, BlockSums]) -> list[str]:

@@ -9,14 +9,14 @@ from typing import Final
 
 from tracking import vocabulary as v
 from tracking.insights.cells import Cell, cover, of_steps, read
-from tracking.insights.durations import Durations
+from tracking.insights.counts import Sketch
 from tracking.insights.windows import Window, ceil_hour, floor_hour, window
 from tracking.models.rollups import BLOCK, EDGE, FLOW
 
 # Who puts ids into block names makes as many blocks as objects: what goes beyond is added up as
 # one, and its edges are left out.
 BLOCKS_MAX: Final = 2_000
-EDGES_MAX: Final = 20_000
+EDGES_MAX: Final = 5_000
 
 _OF_FLOW: Final = ("started", "ended", "throughput", "busy_ms", "idle_ms", "retries")
 _OF_BLOCK: Final = ("arrived", "visits", "retries", "lost", "share", "queue", "work")
@@ -81,8 +81,8 @@ class BlockSums:
     counts: Counts = field(default_factory=Counts)
     statuses: dict[str, int] = field(default_factory=dict)
     stages: dict[str, int] = field(default_factory=dict)
-    queue: Durations = field(default_factory=Durations)
-    work: Durations = field(default_factory=Durations)
+    queue: Sketch = field(default_factory=Sketch)
+    work: Sketch = field(default_factory=Sketch)
 
     def add(self, cell: Cell) -> None:
         self.counts.add(cell)
@@ -103,7 +103,7 @@ class BlockSums:
 @dataclass(slots=True)
 class EdgeSums:
     passed: int = 0
-    wait: Durations = field(default_factory=Durations)
+    wait: Sketch = field(default_factory=Sketch)
 
 
 @dataclass(slots=True)
@@ -112,7 +112,7 @@ class FlowSums:
 
     started: int = 0
     ended: dict[str, int] = field(default_factory=dict)
-    throughput: Durations = field(default_factory=Durations)
+    throughput: Sketch = field(default_factory=Sketch)
     busy_ms: int = 0
     idle_ms: int = 0
     retries: int = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from tracking.insights.durations import Durations
+from tracking.insights.counts import Sketch, Spans
 from tracking.insights.observed import BlockSums, Counts, Observed
 from tracking.insights.rates import Rates, passed_of, rates_of
 from tracking.insights.sentences import Line, of_block, of_hot_spot, span_before
@@ -35,9 +35,10 @@ class Block:
 
     `queue_tenths` and `work_tenths` are tenths of a percent of all elapsed time, rounded so that
     those of all blocks add up to `WHOLE`. `left`: visits that ended, or, of a block that never says
-    so, that went on. `waits`: from the end of the visit before until work began. `grows`: by how
-    many more arrived than left, where that is no chance. `change`: of a visit's waiting against the
-    window before, 0.3 being 30 % more. `steps`: none, but of the largest blocks.
+    so, that went on. `queue` and `work`: times of its visits; `waits`: from the end of the visit
+    before until work began. `grows`: by how many more arrived than left, where that is no chance.
+    `change`: of a visit's waiting against the window before, 0.3 being 30 % more. `steps`: none,
+    but of the largest blocks.
     """
 
     rank: int
@@ -52,7 +53,9 @@ class Block:
     left: int
     grows: int
     change: float | None
-    waits: Durations
+    queue: Spans
+    work: Spans
+    waits: Spans
     rates: Rates
     steps: Sequence[Counts]
 
@@ -110,6 +113,7 @@ def ranked(
         grows = drift_that_lasts(counts.arrived, drift, lasting)
         change = change_of_waiting(counts, earlier)
         queue, work = parts[name]
+        work_times = sums.work.spans()
         verdict = judged(queue + work, counts, blocks=len(parts), grows=grows, change=change)
         why = of_block(
             counts,
@@ -135,8 +139,10 @@ def ranked(
                 left=left,
                 grows=grows,
                 change=change,
-                waits=waits.get(name) or Durations(),
-                rates=rates_of(sums, left, told, window, moment),
+                queue=sums.queue.spans(),
+                work=work_times,
+                waits=waits[name].spans() if name in waits else Spans(0),
+                rates=rates_of(sums, work_times, left, told, window, moment),
                 steps=told,
             )
         )
@@ -166,12 +172,13 @@ def _parts(found: Observed) -> dict[str, tuple[int, int]]:
     return {name: (cut[name, 0], cut[name, 1]) for name in found.blocks}
 
 
-def _edges_by_block(found: Observed) -> tuple[dict[str, Durations], dict[str, int]]:
+def _edges_by_block(found: Observed) -> tuple[dict[str, Sketch], dict[str, int]]:
     """The waiting before each block, and how often something went on from it."""
-    waits: dict[str, Durations] = {}
+    waits: dict[str, Sketch] = {}
     went_on: dict[str, int] = {}
     for (source, target), edge in found.edges.items():
-        waits.setdefault(target, Durations()).include(edge.wait)
+        wait = {"n": edge.wait.n, "ms": edge.wait.ms, "b": edge.wait.buckets}
+        waits.setdefault(target, Sketch()).add(wait)
         went_on[source] = went_on.get(source, 0) + edge.passed
     return waits, went_on
 

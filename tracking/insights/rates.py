@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from tracking.insights.counts import Spans
 from tracking.insights.observed import BlockSums, Counts
 from tracking.insights.windows import HOUR, Window
 
@@ -47,28 +48,32 @@ def passed_of(window: Window, moment: datetime) -> timedelta:
 
 
 def rates_of(
-    sums: BlockSums, left: int, steps: Sequence[Counts], window: Window, moment: datetime
+    sums: BlockSums,
+    work: Spans,
+    left: int,
+    steps: Sequence[Counts],
+    window: Window,
+    moment: datetime,
 ) -> Rates:
+    """`work`: its work times."""
     passed = passed_of(window, moment)
     hours = passed / HOUR
     counts = sums.counts
-    mean = sums.work.mean
     full = [
         (step, end - begin)
         for step, begin, end in zip(steps, window.begins, window.ends, strict=False)
         if end <= moment
     ]
     most_at_work = None
-    longest = sums.work.median_and_p95()[1]
     # work counts where it ended: in steps shorter than it takes it would pile up by chance
-    if longest is not None and full and longest <= min(span for _step, span in full) / _MS:
+    if work.p95 is not None and full and work.p95 <= min(span for _step, span in full) / _MS:
         most_at_work = max(step.worked_ms / (span / _MS) for step, span in full)
     return Rates(
         arrived=counts.arrived / hours,
         left=left / hours,
         most_left=max((step.ended / (span / HOUR) for step, span in full), default=None),
-        one_alone=HOUR / _MS / mean if mean else None,
+        one_alone=HOUR / _MS / work.mean if work.mean else None,
         waiting=counts.queued_ms / (passed / _MS) if sums.queue.n else None,
-        at_work=counts.worked_ms / (passed / _MS) if sums.work.n else None,
+        at_work=counts.worked_ms / (passed / _MS) if work.n else None,
         most_at_work=most_at_work,
     )
