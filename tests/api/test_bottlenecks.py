@@ -11,8 +11,8 @@ from django.test import Client
 
 from tests.api.http import assert_problem, get, make_key
 from tests.api.test_schema import assert_conforms
-from tests.insights.world import put, sketch
 from tests.insights.world import at as moment
+from tests.insights.world import put, sketch
 from tests.tools import make_tenant
 from tracking.models import Membership, User
 
