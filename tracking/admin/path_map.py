@@ -141,7 +141,7 @@ def _lines(path: Path, routes: Iterable[Route]) -> list[Line]:
     for edge, words, route in zip(path.edges, _words(path), routes, strict=True):
         title = f"{edge.source or 'begin'} → {edge.target or 'end'}: {edge.passed:,} passed"
         if edge.wait.n:
-            title += f"; waiting: {in_words(edge.wait.spans())}"
+            title += f"; waiting on average {duration(round(edge.wait.ms / edge.wait.n))}"
         look = "loop" if route.loop else "back" if route.back else "ahead"
         if waited and edge.wait.ms == waited:
             look += " dft-most-waited"
