@@ -33,6 +33,7 @@ _GROUPS: Final = (
         "Insights",
         (
             ("Throughput", "monitoring", "admin:throughput"),
+            ("Bottlenecks", "traffic_jam", "admin:bottlenecks"),
             ("Prices", "sell", "tracking.resourcerate"),
         ),
     ),
@@ -58,7 +59,11 @@ _GROUPS: Final = (
     ),
 )
 # What a page asks for.
-_RIGHTS: Final = {"admin:simulate": SIMULATE, "admin:throughput": COUNT}
+_RIGHTS: Final = {
+    "admin:simulate": SIMULATE,
+    "admin:throughput": COUNT,
+    "admin:bottlenecks": COUNT,
+}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tracking import vocabulary as v
+from tracking.api.schema_bottlenecks import BOTTLENECKS
 from tracking.api.schema_costs import BLOCK_COST, OBJECT_COST
 from tracking.api.schema_insights import INSIGHTS
 from tracking.api.schema_otlp import CLOUD_EVENT
@@ -327,4 +328,5 @@ COMPONENTS: Final[Schema] = {
         {"from": ref("Checkpoint"), "to": ref("Checkpoint"), "hashes": _list(_HEX)}
     ),
     **INSIGHTS,
+    "Bottlenecks": BOTTLENECKS,
 }
