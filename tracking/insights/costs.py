@@ -54,7 +54,8 @@ class Sums:
     def total(self) -> Decimal:
         return WIDE.add(self.posted, self.usage)
 
-    def add(self, amount: Decimal, *, posted: bool, lost: bool, vain: bool) -> None:
+    # by position, as it is called for each line
+    def add(self, amount: Decimal, posted: bool, lost: bool, vain: bool) -> None:
         if posted:
             self.posted = WIDE.add(self.posted, amount)
         else:
@@ -125,24 +126,33 @@ def costs_of(asked: Asked, window: Window, *, by: str = "flow") -> Costs:
     prices = prices_of(asked.tenant)
     named = tuple(name for name in BY[by] if name in ("flow", "block"))
     bounds = (*window.begins, window.end)
-    sums: dict[str, dict[tuple[str, ...], Group]] = defaultdict(dict)
+    groups: dict[tuple[str, tuple[str, ...]], Group] = {}
+    used: dict[tuple[str, str, datetime], Decimal] = {}
     unpriced: dict[tuple[str, str], Unpriced] = {}
-    bill = Bill()
+    steps: dict[datetime, int] = {}
     for line in added_up(asked, bounds, named, prices):
-        if line.resource:
-            bill.use(line.resource, line.unit, line.quantity, line.rate)
-        if line.currency is None or line.amount is None:
+        at, names, resource, unit, quantity, _rate, currency, amount, lost, vain = line
+        if resource:
+            place = resource, unit, at
+            used[place] = WIDE.add(used.get(place, NOTHING), quantity)
+        if currency is None or amount is None:
             _put_apart(unpriced, line)
             continue
-        names = line.names if named else (line.resource, line.unit)
-        groups = sums[line.currency]
-        group = groups.get(names) or groups.setdefault(names, Group(names))
-        step = group.steps[bisect_right(window.begins, line.at) - 1]
-        step.add(line.amount, posted=not line.resource, lost=line.lost, vain=line.vain)
+        key = currency, names if named else (resource, unit)
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = Group(key[1])
+        step = steps.get(at)
+        if step is None:
+            step = steps[at] = bisect_right(window.begins, at) - 1
+        group.steps[step].add(amount, not resource, lost, vain)
+    bill = Bill()
+    for place, quantity in used.items():
+        bill.use(*place[:2], quantity, prices.at(*place))
     return Costs(
         window=window,
         by=by,
-        currencies=[_currency(code, sums[code].values(), window) for code in sorted(sums)],
+        currencies=_currencies(groups, window),
         charges=bill.charges(),
         unpriced=sorted(unpriced.values(), key=lambda each: (each.resource, each.unit)),
         delivered=delivered_in(asked, window),
@@ -154,6 +164,15 @@ def _put_apart(found: dict[tuple[str, str], Unpriced], line: Line) -> None:
     known = found.get(key) or found.setdefault(key, Unpriced(*key, line.at, line.at))
     known.quantity = WIDE.add(known.quantity, line.quantity)
     known.first, known.last = min(known.first, line.at), max(known.last, line.at)
+
+
+def _currencies(
+    groups: Mapping[tuple[str, tuple[str, ...]], Group], window: Window
+) -> list[Currency]:
+    found: dict[str, list[Group]] = defaultdict(list)
+    for (code, _names), group in groups.items():
+        found[code].append(group)
+    return [_currency(code, found[code], window) for code in sorted(found)]
 
 
 def _currency(code: str, groups: Iterable[Group], window: Window) -> Currency:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tracking.core.pricing import WIDE, PriceList, Rate
 from tracking.insights.cells import ROLLUP, Run, cover
@@ -21,11 +21,9 @@ from tracking.mongo.connection import collection
 # A quantity or an amount is the sum of four numbers of nine digits each, times 10^-18.
 _LIMBS: Final = ("q0", "q1", "q2", "q3")
 _PLACES: Final = -18
-_NINE: Final = 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """Usage of one unit of a resource, or amounts posted in one currency (`resource` is empty).
 
     `names`: the cells' values of the fields asked for. Usage without a price has no `rate`,
@@ -81,9 +79,11 @@ def _lines(
     prices: PriceList,
     stages: list[dict[str, Any]],
 ) -> Iterator[Line]:
+    tell = _posted if kind == COST else _Priced(prices)
     for run in _runs(bounds, prices.changes() if kind == USAGE else ()):
         for row in collection(ROLLUP).aggregate([matching(asked, kind, run), *stages]):
-            yield _line(row, names, prices)
+            named = row["_id"]
+            yield tell(row, named, tuple([named[name] for name in names]))
 
 
 def _runs(bounds: Sequence[datetime], changes: Iterable[datetime]) -> list[Run]:
@@ -115,29 +115,37 @@ def _naming(kind: str, names: Collection[str]) -> dict[str, str]:
     return {name: f"${name}" for name in ("at", *names, *own)}
 
 
-def _line(row: dict[str, Any], names: Sequence[str], prices: PriceList) -> Line:
-    named = row["_id"]
-    scaled = 0
-    for limb in reversed(_LIMBS):
-        scaled = scaled * _NINE + row.get(limb, 0)
-    quantity = WIDE.scaleb(Decimal(scaled), _PLACES)
-    resource, unit = named.get("resource", ""), named.get("unit", "")
-    rate = None
-    amount: Decimal | None = quantity
-    currency = named.get("currency")
-    if currency is None:
-        rate = prices.at(resource, unit, named["at"])
-        amount = WIDE.multiply(quantity, rate.price) if rate is not None else None
-        currency = rate.currency if rate is not None else None
-    return Line(
-        at=named["at"],
-        names=tuple(named[name] for name in names),
-        resource=resource,
-        unit=unit,
-        quantity=quantity,
-        rate=rate,
-        currency=currency,
-        amount=amount,
-        lost=bool(named["lost"]),
-        vain=bool(named["vain"]),
+def _exact(row: dict[str, Any]) -> Decimal:
+    get = row.get
+    scaled = (
+        get("q0", 0)
+        + get("q1", 0) * 1_000_000_000
+        + get("q2", 0) * 1_000_000_000_000_000_000
+        + get("q3", 0) * 1_000_000_000_000_000_000_000_000_000
     )
+    return Decimal(scaled).scaleb(_PLACES, WIDE)
+
+
+def _posted(row: dict[str, Any], named: dict[str, Any], names: tuple[str, ...]) -> Line:
+    amount, lost, vain = _exact(row), bool(named["lost"]), bool(named["vain"])
+    return Line(named["at"], names, "", "", amount, None, named["currency"], amount, lost, vain)
+
+
+class _Priced:
+    """Usage at the price of its hour; a page reads tens of thousands, at few prices."""
+
+    def __init__(self, prices: PriceList) -> None:
+        self._prices = prices
+        self._known: dict[tuple[str, str, datetime], Rate | None] = {}
+
+    def __call__(self, row: dict[str, Any], named: dict[str, Any], names: tuple[str, ...]) -> Line:
+        key = resource, unit, at = named["resource"], named["unit"], named["at"]
+        try:
+            rate = self._known[key]
+        except KeyError:
+            rate = self._known[key] = self._prices.at(*key)
+        quantity, lost, vain = _exact(row), bool(named["lost"]), bool(named["vain"])
+        if rate is None:
+            return Line(at, names, resource, unit, quantity, None, None, None, lost, vain)
+        amount = WIDE.multiply(quantity, rate.price)
+        return Line(at, names, resource, unit, quantity, rate, rate.currency, amount, lost, vain)
