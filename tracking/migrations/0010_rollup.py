@@ -3,6 +3,28 @@
 from django.db import migrations, models
 
 
+def derive_again(_apps, schema_editor):
+    """Have the follower walk all transactions once more, dropping nothing: those derived before
+    are in no rollup yet."""
+    schema_editor.connection.database["cursor"].update_many({}, AGAIN)
+
+
+AGAIN = [
+    {
+        "$set": {
+            "walk_dropping": False,
+            "walk_walking": True,
+            "walk_tenant": "",
+            "walk_after": "",
+            "walk_to": "$leaf",
+            # whoever leads now has read the cursor before
+            "epoch": {"$add": ["$epoch", 1]},
+            "round": {"$add": ["$round", 1]},
+        }
+    }
+]
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -41,4 +63,20 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['transaction'], name='rollup_part')],
             },
         ),
+        # in the state alone: as a change of the database it would write null into each document
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.AddField(
+                    model_name='transaction',
+                    name='rolled',
+                    field=models.TextField(editable=False, null=True),
+                ),
+                migrations.AddField(
+                    model_name='transaction',
+                    name='rolled_in',
+                    field=models.IntegerField(editable=False, null=True),
+                ),
+            ],
+        ),
+        migrations.RunPython(derive_again, migrations.RunPython.noop),
     ]
