@@ -418,6 +418,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "admin:search": Page("", SIGNED_IN, SIGNED_IN, query="s=tx-&extended=1"),
     "admin:find": Page(_TX, query="q=nothing-of-this-name"),
     "admin:simulate": Page("tracking.tenant", "simulate", "simulate"),
+    "admin:throughput": Page(_TX, "count", "count", posted=NOT_OFFERED),
     "admin:second_factor": Page("", SIGNED_IN, SIGNED_IN),
     "admin:second_factor_enrol": Page("", SIGNED_IN, SIGNED_IN, (302, "admin:second_factor")),
     "admin:login": Page("", ANYBODY, ANYBODY),
