@@ -117,7 +117,7 @@ def check(count: int, seed: int, report: Report) -> None:
     edges = [price.valid_from for price in listed]
     report.say("prices listed", f"{len(listed)}, of them {changes(listed)} changes of another")
 
-    tell = world.stories(seed, start, edges)
+    tell = world.stories(seed, start, sorted(edges), count)
     late: list[dict[str, Any]] = []
     for part in ("first half", "second half"):
         posted = 0

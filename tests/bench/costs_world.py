@@ -6,6 +6,7 @@ list alone; what it costs is found out elsewhere (costs_naive.py).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +18,8 @@ TENANT: Final = "costly"
 HOUR, MS = timedelta(hours=1), timedelta(milliseconds=1)
 WEEKS: Final = 5
 SPAN: Final = timedelta(weeks=WEEKS)
+# Of an object, on average.
+RECORDS_EACH: Final = 6.2
 FLOWS: Final = {
     "orders": (
         *(("receive", "ingress"), ("check", "processing"), ("render", "processing")),
@@ -87,13 +90,14 @@ class Story:
     late: list[dict[str, Any]] = field(default_factory=list)
 
 
-def stories(seed: int, start: datetime, edges: list[datetime]) -> Iterator[Story]:
-    """Without end. `edges`: moments that some records lie on, or a millisecond before."""
-    number = 0
-    while True:
+def stories(seed: int, start: datetime, edges: list[datetime], records: int) -> Iterator[Story]:
+    """About so many records' worth spread over the weeks, about in order; and more at their end.
+    `edges`: moments that some records lie on, or a millisecond before."""
+    for number in itertools.count():
         chance = Random(f"{seed} {number}")
-        yield _Teller(chance, f"o-{number}", start, edges).story()
-        number += 1
+        share = min(1.0, number * RECORDS_EACH / records)
+        begin = start + SPAN * share + chance.randrange(6 * HOUR // MS) * MS
+        yield _Teller(chance, f"o-{number}", begin, edges).story()
 
 
 class _Teller:
@@ -102,7 +106,7 @@ class _Teller:
         self.thing = thing
         self.edges = edges
         self.flow = chance.choice(list(FLOWS))
-        self.at = start + chance.randrange(SPAN // MS) * MS
+        self.at = start
         self.story_ = Story()
         self.count = 0
 
@@ -158,11 +162,12 @@ class _Teller:
             self.say(**said, status=status, **({"final": True} if final else {}))
 
     def say(self, **fields: Any) -> dict[str, Any]:
-        # minutes to hours, so that objects pass over hours and days; some fall on a price's edge
-        self.at += self.chance.randrange(1, 3 * 3_600_000) * MS
-        if self.chance.random() < 0.03:
-            edge = self.chance.choice(self.edges) - self.chance.choice([0, 1]) * MS
-            self.at = max(self.at, edge)
+        # minutes, and some hours, so that objects pass over hours and days
+        longest = 8 * 3_600_000 if self.chance.random() < 0.05 else 1_200_000
+        self.at += self.chance.randrange(1, longest) * MS
+        later = [edge for edge in self.edges if self.at < edge < self.at + 6 * HOUR]
+        if later and self.chance.random() < 0.2:
+            self.at = later[0] - self.chance.choice([0, 1]) * MS
         wire = self.wire(**fields)
         self.story_.now.append(wire)
         return wire

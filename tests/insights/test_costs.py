@@ -52,7 +52,7 @@ class Event:
         put(
             "usage" if self.resource else "cost",
             self.at,
-            {"n": 1, **limbs(int(self.amount.scaleb(18)))},
+            limbs(int(self.amount.scaleb(18))),
             flow=self.flow,
             version=self.version,
             **cells,
@@ -334,6 +334,18 @@ def test_a_block_is_asked_about_with_its_flow_alone() -> None:
         (("a", "y"), 2),
         (("a", "x"), 1),
     ]
+
+
+def test_of_a_resource_its_usage_alone_is_told() -> None:
+    make_tenant()
+    price("cpu", "s", "1")
+    price("gpu", "s", "10")
+    used("2026-03-04T10:00", "2").put()
+    used("2026-03-04T10:00", "3", resource="gpu", block="ship").put()
+    posted("2026-03-04T10:00", "100", "EUR").put()
+    found = costs("2026-03-04T00:00", "2026-03-05T00:00", resource="gpu", by="block")
+    [euro] = found.currencies
+    assert [(g.names, int(g.whole.total)) for g in euro.groups] == [(("orders", "ship"), 30)]
 
 
 def test_delivered_objects_are_those_that_arrived_in_the_window() -> None:

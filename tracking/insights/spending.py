@@ -7,7 +7,7 @@ usage has one price, and sums of cells are exactly what their records cost one b
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -44,23 +44,27 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked about; the caller has made sure that the tenant may be seen."""
+    """What is asked about; the caller has made sure that the tenant may be seen.
+
+    With a resource only its usage: posted amounts are of none.
+    """
 
     tenant: str
     flow: str | None = None
     block: str | None = None
+    resource: str | None = None
 
     @property
     def where(self) -> dict[str, Any]:
-        named = {"tenant": self.tenant, "flow": self.flow, "block": self.block}
-        return {name: value for name, value in named.items() if value is not None}
+        """As a filter on cells of usage, and without a resource on those of cost."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def added_up(
     asked: Asked, bounds: Sequence[datetime], names: Sequence[str], prices: PriceList
 ) -> Iterator[Line]:
     """Usage, then posted amounts, in no order; `bounds`: no line lies across one of them."""
-    for kind in (USAGE, COST):
+    for kind in (USAGE, COST) if asked.resource is None else (USAGE,):
         yield from _lines(asked, kind, bounds, names, prices, grouping(kind, names))
 
 
