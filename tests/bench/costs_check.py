@@ -298,14 +298,13 @@ def exported(start: datetime, end: datetime, wanted: naive.Naive, report: Report
             for values in focus.focus_rows(account, focus.charge_periods(start, end, step)):
                 row = dict(zip(focus.COLUMNS, values, strict=True))
                 rows += 1
-                cost = Decimal(row["BilledCost"])
-                if row["ListUnitPrice"]:
-                    price, quantity = Decimal(row["ListUnitPrice"]), Decimal(row["PricingQuantity"])
-                    products &= price * quantity == cost
+                cost = row["BilledCost"]
+                if row["ListUnitPrice"] is not None:
+                    products &= row["ListUnitPrice"] * row["PricingQuantity"] == cost
                 names = ("SubAccountId", "ServiceName", "ResourceId", "PricingUnit")
                 flags = (row["x_LostAttempt"] == "true", row["x_WithoutArriving"] == "true")
-                day = datetime.fromisoformat(row["ChargePeriodStart"]).replace(hour=0)
-                key = (row["BillingCurrency"], *(row[name] for name in names), *flags)
+                day = row["ChargePeriodStart"].replace(hour=0)
+                key = (row["BillingCurrency"], *(row[name] or "" for name in names), *flags)
                 seen[(key, day) if step != "1mo" else key] += cost
         expected: Figures = defaultdict(Decimal)
         for (currency, day, *names, lost, vain), amount in wanted.spent.items():

@@ -20,6 +20,7 @@ from typing import Final
 from tracking.core.pricing import NOTHING, WIDE, Rate, text
 from tracking.errors import BadRequest
 from tracking.insights.spending import Asked, Line, in_order
+from tracking.insights.tables import Value
 from tracking.insights.windows import (
     DAY,
     HOUR,
@@ -138,8 +139,8 @@ def charge_periods(start: datetime, end: datetime, step: str) -> Window:
 
 def focus_rows(
     account: Account, periods: Window, *, flow: str | None = None
-) -> Iterator[list[str]]:
-    """The rows by time, each with a value or "" (null) for each of `COLUMNS`.
+) -> Iterator[list[Value]]:
+    """The rows by time, each with a value or None (null) for each of `COLUMNS`.
 
     `periods`: of `charge_periods`, which its steps are; where a price begins or ends inside, the
     period of its rows does. Holds one period in memory.
@@ -172,25 +173,25 @@ def _added_up(lines: Iterable[Line]) -> list[_Sum]:
     return [sums[key] for key in sorted(sums) if sums[key].quantity or not key[1]]
 
 
-def _row(account: Account, begin: datetime, end: datetime, found: _Sum) -> dict[str, str]:
-    line, amount = found.line, text(found.amount)
+def _row(account: Account, begin: datetime, end: datetime, found: _Sum) -> dict[str, Value]:
+    line, amount = found.line, found.amount
     flow, version, block = line.names
     month = floor_month(begin)
-    row = dict.fromkeys(COLUMNS, "")
+    row: dict[str, Value] = dict.fromkeys(COLUMNS)
     row |= dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), amount)
     row |= dict.fromkeys(("ProviderName", "PublisherName", "InvoiceIssuerName"), PROVIDER)
     row |= {
         "BillingAccountId": account.slug,
         "BillingAccountName": account.name,
-        "BillingCurrency": line.currency or "",
-        "BillingPeriodStart": _time(month),
-        "BillingPeriodEnd": _time(months_after(month, 1)),
+        "BillingCurrency": line.currency,
+        "BillingPeriodStart": month,
+        "BillingPeriodEnd": months_after(month, 1),
         "ServiceCategory": CATEGORY,
         "ServiceName": block,
         "SubAccountId": flow,
         "SubAccountName": flow,
         "Tags": _tags(flow, version, block),
-        "x_FlowVersion": version,
+        "x_FlowVersion": version or None,
         "x_LostAttempt": _flag(line.lost),
         "x_WithoutArriving": _flag(line.vain),
     }
@@ -199,23 +200,23 @@ def _row(account: Account, begin: datetime, end: datetime, found: _Sum) -> dict[
         # within the period the price may begin or end, and what it prices with it
         begin = max(begin, line.rate.valid_from)
         end = min(end, line.rate.valid_to) if line.rate.valid_to else end
-    return row | {"ChargePeriodStart": _time(begin), "ChargePeriodEnd": _time(end)}
+    return row | {"ChargePeriodStart": begin, "ChargePeriodEnd": end}
 
 
 # An amount that a producer knew: there is no quantity of it, which usage and purchases must have.
-_POSTED: Final = {
+_POSTED: Final[dict[str, Value]] = {
     "ChargeCategory": "Adjustment",
     "ChargeDescription": "Amounts posted with records",
     "ChargeFrequency": "One-Time",
 }
 
 
-def _used(line: Line, used: Decimal, rate: Rate) -> dict[str, str]:
-    quantity, price = text(used), text(rate.price)
+def _used(line: Line, quantity: Decimal, rate: Rate) -> dict[str, Value]:
+    price = rate.price
     sku = f"{line.resource} / {line.unit}"
     return {
         "ChargeCategory": "Usage",
-        "ChargeDescription": f"{line.resource}: {price} {rate.currency} per {line.unit}",
+        "ChargeDescription": f"{line.resource}: {text(price)} {rate.currency} per {line.unit}",
         "ChargeFrequency": "Usage-Based",
         "ConsumedQuantity": quantity,
         "ConsumedUnit": line.unit,
@@ -239,7 +240,3 @@ def _tags(flow: str, version: str, block: str) -> str:
 
 def _flag(value: bool) -> str:
     return "true" if value else "false"
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
