@@ -170,6 +170,7 @@ def by_steps(
     spans: bool = False,
     whole: bool = True,
     at_end: bool = False,
+    summed: bool = True,
     urls: Sequence[str] = (),
     now: datetime | None = None,
     table: Table | None = None,
@@ -180,7 +181,8 @@ def by_steps(
 
     `say` writes a value, `tick` one of the axis (as a rule shorter). `spans`: values are durations
     in ms; `whole`: they are counts, which no tick divides. `at_end`: a line's value is that of its
-    step's end, not of the step. `urls`: where each step leads. `now` is marked.
+    step's end, not of the step; `summed`: what steps hold may be added up. `urls`: where each
+    step leads. `now` is marked.
     """
     places = [share_of(window, begin) for begin in (*window.begins, window.end)]
     middles = [end if at_end else (start + end) / 2 for start, end in pairwise(places)]
@@ -203,7 +205,7 @@ def by_steps(
     return StepChart(
         name=name,
         title=title,
-        says=_sentence(title, window, shown, say, summed=not (spans or at_end)),
+        says=_sentence(title, window, shown, say, summed=summed and not (spans or at_end)),
         y_ticks=[Tick(scale.at(value), words(value)) for value in ticks],
         x_ticks=time_ticks(window),
         slots=slots,
