@@ -82,7 +82,7 @@ def costs_page(request: HttpRequest) -> HttpResponse:
         "tracking/costs.html",
         title="Costs",
         question="What did it cost, by what, and how much of it was spent on failures?",
-        tables={name: lambda table=table: table for name, table in tables.items()},
+        tables=tables,
         **shown,
     )
 

@@ -42,7 +42,7 @@ def bill_shape(whole: Bill, lost: Bill) -> Shape:
             for currency, total in whole.totals().items()
         ],
         "lost_attempts": _amounts(lost.totals()),
-        "charges": [_charge(charge) for charge in charges[:CHARGES_SHOWN]],
+        "charges": [charge_shape(charge) for charge in charges[:CHARGES_SHOWN]],
         "more_charges": len(charges) > CHARGES_SHOWN,
     }
 
@@ -54,7 +54,7 @@ def _amounts(totals: Mapping[str, Decimal]) -> list[Shape]:
     ]
 
 
-def _charge(charge: Charge) -> Shape:
+def charge_shape(charge: Charge) -> Shape:
     rate, amount = charge.rate, charge.amount
     return {
         "resource_name": charge.resource,
