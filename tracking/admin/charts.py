@@ -218,7 +218,7 @@ def by_steps(
             *(Key(each.name, each.tone, "dash" if each.dashed else "line") for each in lines),
             *(Key(each.name, each.tone, "band") for each in bands),
         ],
-        empty=not any(value for each in shown for value in each.values),
+        empty=_is_empty(shown, counted=summed and not spans),
         sheet=sheet_of(table) if table else None,
         csv_url=csv_url,
         note=note,
@@ -259,6 +259,13 @@ def spark(values: Values, *, says: str, other: Values = ()) -> Spark:
     feet = [0 if value is not None else None for value in values]
     below = area(places, feet, values, scale)
     return Spark(says, line(places, values, scale), below, line(places, other, scale))
+
+
+def _is_empty(shown: Sequence[Series], *, counted: bool) -> bool:
+    """Of counts, whether all are 0; of spans and shares, for which 0 is news, whether there is
+    none."""
+    values = [value for each in shown for value in each.values if value is not None]
+    return not any(values) if counted else not values
 
 
 def _extent(

@@ -33,10 +33,10 @@ class Sketch:
     def add(self, sketch: Mapping[str, Any] | None) -> None:
         if not sketch:
             return
-        self.n += sketch["n"]
-        self.ms += sketch["ms"]
+        self.n += sketch.get("n", 0)
+        self.ms += sketch.get("ms", 0)  # a sum of 0 is not written
         mine = self.buckets
-        for bucket, count in sketch["b"].items():
+        for bucket, count in sketch.get("b", {}).items():
             mine[bucket] = mine.get(bucket, 0) + count
 
     def spans(self) -> Spans:
