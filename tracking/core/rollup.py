@@ -5,9 +5,9 @@ added (docs/insights.md says what is counted where; core/tally.py adds entries u
 are set apart by a control character, which names have none of:
 
 - the first entry: flow, version; all others are of these;
-- `t`, minute of the first event; once it ended: status, minute of the last event, throughput
-  time, busy time, retries, block of the last visit;
-- `v`, stage, block, hour of arrival, hour it was decided, status, queue time, work time, retry,
+- `t`, minute of the first event, status, minute of the last event, throughput time, busy time,
+  retries, block of the last visit;
+- `v`, stage, block, hour of arrival, hour it was over, status, queue time, work time, retry,
   lost, share of elapsed time as queue, as work, block of the visit before, waiting: a visit, and
   the edge that leads to it;
 - `r`, stage, block, then by turns minute and status as one number, and records;
@@ -26,15 +26,14 @@ from typing import Any, Final
 from tracking import vocabulary as v
 from tracking.core.blocks import EXACT, Attempt, Block, hour_of
 from tracking.core.lifetime import Lifetime
-from tracking.core.rules import STAGE_RANK
 from tracking.core.shares import Presence, shares
 
 SEPARATOR: Final = "\x1f"
 SCALE: Final = 18
 _MS: Final = timedelta(milliseconds=1)
 
-# arrival, rank of stage, block, attempt: the order of visits; then what it is
-_Visit = tuple[datetime, int, str, int, str, Block, Attempt]
+# arrival, then length of the first record's id, and the id: the order of visits; what it is
+_Visit = tuple[datetime, int, str, str, Block, Attempt]
 
 
 def entries_of(lifetime: Lifetime) -> list[str]:
@@ -45,14 +44,14 @@ def entries_of(lifetime: Lifetime) -> list[str]:
     presences = [_presence(visit, first, last) for visit in visits]
     parts = shares(presences, whole)
     found = [f"{lifetime.flow}\x1f{lifetime.flow_version or ''}", ""]
-    begun = f"t\x1f{_minute_of(first)}"
     source, free = "", None
     busy = 0
     for visit, presence, (queue, work) in zip(visits, presences, parts, strict=True):
         busy += work
-        arrival, _rank, name, number, stage, block, attempt = visit
-        decided = attempt.key[0]
+        arrival, _length, _id, stage, block, attempt = visit
+        name, number = block.name, attempt.number
         start, end = attempt.started, attempt.ended
+        over = end if end is not None else attempt.key[0]
         begins = presence.works[0] if presence.works is not None else presence.begin
         wait: Any = "" if free is None else max(begins - free, 0)
         queue_ms: Any = ""
@@ -69,19 +68,16 @@ def entries_of(lifetime: Lifetime) -> list[str]:
         elif attempt.status == v.FAILED:
             lost = "1"
         found.append(
-            f"v\x1f{stage}\x1f{name}\x1f{hour_of(arrival)}\x1f{hour_of(decided)}"
+            f"v\x1f{stage}\x1f{name}\x1f{hour_of(arrival)}\x1f{hour_of(over)}"
             f"\x1f{attempt.status}\x1f{queue_ms}\x1f{work_ms}\x1f{retry}\x1f{lost}"
             f"\x1f{queue}\x1f{work}\x1f{source}\x1f{wait}"
         )
         source = name
-        free = ((end if end is not None else decided) - first) // _MS
-    if lifetime.status == v.IN_TRANSIT:
-        found[1] = begun
-    else:
-        found[1] = (
-            f"{begun}\x1f{lifetime.status}\x1f{_minute_of(last)}\x1f{whole}\x1f{busy}"
-            f"\x1f{lifetime.retries}\x1f{source}"
-        )
+        free = (over - first) // _MS
+    found[1] = (
+        f"t\x1f{_minute_of(first)}\x1f{lifetime.status}\x1f{_minute_of(last)}\x1f{whole}\x1f{busy}"
+        f"\x1f{lifetime.retries}\x1f{source}"
+    )
     vain = "1" if lifetime.status in (v.TX_FAILED, v.TX_FILTERED) else ""
     for block in lifetime.blocks:
         counts = "".join([f"\x1f{at}\x1f{n}" for at, n in sorted(block.counts.items())])
@@ -99,31 +95,21 @@ def _visits(blocks: list[Block]) -> list[_Visit]:
     visits: list[_Visit] = []
     for block in blocks:
         stage = block.stage
-        rank = STAGE_RANK[stage]
-        for number, attempt in block.attempts.items():
-            visits.append((_arrival(attempt), rank, block.name, number, stage, block, attempt))
+        for attempt in block.attempts.values():
+            _at, length, id = attempt.first
+            visits.append((attempt.arrival, length, id, stage, block, attempt))
     visits.sort(key=_order)
     return visits
 
 
-def _order(visit: _Visit) -> tuple[datetime, int, str, int]:
-    return visit[:4]
-
-
-def _arrival(attempt: Attempt) -> datetime:
-    arrival = attempt.key[0]
-    started, queued = attempt.started, attempt.queued
-    if started is not None and started < arrival:
-        arrival = started
-    if queued is not None and queued < arrival:
-        arrival = queued
-    return arrival
+def _order(visit: _Visit) -> tuple[datetime, int, str]:
+    return visit[:3]
 
 
 def _presence(visit: _Visit, first: datetime, last: datetime) -> Presence:
     """When it was there; a visit that nobody ended lasts until the block's next attempt, or the
     transaction's last event."""
-    arrival, _rank, _name, number, _stage, block, attempt = visit
+    arrival, _length, _id, _stage, block, attempt = visit
     started, queued = attempt.started, attempt.queued
     begin = (arrival - first) // _MS
     if started is None and queued is None:
@@ -131,10 +117,10 @@ def _presence(visit: _Visit, first: datetime, last: datetime) -> Presence:
     end = attempt.ended
     if end is None:
         end = last
-        if number != block.deciding.number:
-            following = min(other for other in block.attempts if other > number)
+        if attempt is not block.deciding:
+            following = min(other for other in block.attempts if other > attempt.number)
             # nobody says when it gave up; the next attempt says that it had
-            end = min(last, _arrival(block.attempts[following]))
+            end = min(last, block.attempts[following].arrival)
     until = (end - first) // _MS
     waits = works = None
     if started is not None:

@@ -65,15 +65,15 @@ class Tally:
             fields = entry.split(SEPARATOR)
             kind = fields[0]
             if kind == "v":
-                _kind, stage, block, arrived, decided, status, queue, work, *rest = fields
+                _kind, stage, block, arrived, over, status, queue, work, *rest = fields
                 retry, lost, waited, worked, source, wait = rest
                 arrived_hour = int(arrived)
                 names = (stage, block)
                 cell = cells[tenant, "block", flow, version, arrived_hour, names]
                 cell["lines"] += sign
                 cell["arrived"] += sign
-                if decided != arrived:
-                    cell = cells[tenant, "block", flow, version, int(decided), names]
+                if over != arrived:
+                    cell = cells[tenant, "block", flow, version, int(over), names]
                     cell["lines"] += sign
                 cell["visits." + status] += sign
                 if retry:
@@ -123,15 +123,15 @@ class Tally:
         cell["lines"] += sign
         cell["started"] += sign
         cell[f"minutes.{minute}.started"] += sign
-        if len(fields) == 2:
-            return
         status, throughput, busy = fields[2], int(fields[4]), int(fields[5])
         hour, minute = divmod(int(fields[3]), 60)
         cell = self.cells[tenant, "flow", flow, version, hour, ()]
         cell["lines"] += sign
+        _sketch(cell, "throughput." + status, throughput, sign)
+        if status == v.IN_TRANSIT:
+            return
         cell["ended." + status] += sign
         cell[f"minutes.{minute}.{status}"] += sign
-        _sketch(cell, "throughput." + status, throughput, sign)
         cell["busy_ms"] += sign * busy
         cell["idle_ms"] += sign * (throughput - busy)
         if fields[6] != "0":
