@@ -1,0 +1,314 @@
+"""What docs/insights.md counts, counted from the raw files: apart from the product.
+
+Nothing of `tracking` is imported here, on purpose. The files are read by Python's own parsers
+and mapped as their description says; the words of docs/insights.md are put down a second time,
+by the plainest means (fractions, sorting, no merging of anything). Times are whole ms since 1970.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
+
+XES = "{http://www.xes-standard.org/}"
+STAGES = ("ingress", "processing", "egress")
+# of equal times the later one of these decides
+STATUSES = ("queued", "started", "skipped", "succeeded", "filtered", "failed")
+ENDS = STATUSES[2:]
+ONE_MS = timedelta(milliseconds=1)
+
+Name = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the journal, as the mapping makes it."""
+
+    case: str
+    id: str
+    at: int
+    stage: str
+    block: str
+    status: str
+    attempt: int = 1
+
+
+@dataclass
+class Visit:
+    """One attempt of one block."""
+
+    stage: str
+    block: str
+    attempt: int
+    decided: int
+    status: str
+    queued: int | None = None
+    started: int | None = None
+    retry: bool = False
+    lost: bool = False
+    queue_share: Fraction = Fraction(0)
+    work_share: Fraction = Fraction(0)
+
+    @property
+    def arrival(self) -> int:
+        known = (self.queued, self.started, self.decided)
+        return min(each for each in known if each is not None)
+
+    @property
+    def begin(self) -> int:
+        """Of its work; its arrival where it does not say when."""
+        return self.arrival if self.started is None else self.started
+
+    @property
+    def queue(self) -> tuple[int, int] | None:
+        if self.queued is None or self.started is None or self.started < self.queued:
+            return None
+        return self.queued, self.started
+
+    @property
+    def work(self) -> tuple[int, int] | None:
+        if self.started is None or self.status not in ENDS or self.decided < self.started:
+            return None
+        return self.started, self.decided
+
+
+@dataclass
+class Facts:
+    """Counts and spans, each with its time and its name; `objects`: first event, last, status."""
+
+    counts: list[tuple[int, Name, Fraction | int]] = field(default_factory=list)
+    spans: list[tuple[int, Name, int]] = field(default_factory=list)
+    objects: list[tuple[int, int, str]] = field(default_factory=list)
+
+    def within(self, start: int, end: int) -> tuple[dict[Name, Fraction], dict[Name, list[int]]]:
+        """The sums of counts and the sorted spans from `start` until before `end`."""
+        counts: dict[Name, Fraction] = defaultdict(Fraction)
+        spans: dict[Name, list[int]] = defaultdict(list)
+        for at, name, count in self.counts:
+            if start <= at < end and count:
+                counts[name] += count
+        for at, name, span in self.spans:
+            if start <= at < end:
+                spans[name].append(span)
+        return dict(counts), {name: sorted(each) for name, each in spans.items()}
+
+    def in_transit(self, moment: int) -> int:
+        """Started before it, and not ended before it."""
+        return sum(
+            first < moment and (status == "in_transit" or last >= moment)
+            for first, last, status in self.objects
+        )
+
+
+def quantile(ordered: list[int], share: Fraction) -> Fraction:
+    """Between two neighbours by rank it lies as far as the rank does."""
+    place = share * (len(ordered) - 1)
+    below = place.numerator // place.denominator
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+# --- The files ---------------------------------------------------------------------------------
+
+
+def ms(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // ONE_MS
+
+
+def bpic2012(path: Path) -> Iterator[list[Record]]:
+    """The records of each case, in the order of the file."""
+    states = {"SCHEDULE": "queued", "START": "started", "COMPLETE": "succeeded"}
+    stages = dict.fromkeys(("A_SUBMITTED", "A_PARTLYSUBMITTED"), "ingress") | dict.fromkeys(
+        ("A_APPROVED", "A_REGISTERED", "A_ACTIVATED", "A_DECLINED", "A_CANCELLED"), "egress"
+    )
+    with gzip.open(path) as file:
+        # the file is known, and another parser than the product's is what it takes
+        for _, trace in ElementTree.iterparse(file):  # noqa: S314
+            if trace.tag != f"{XES}trace":
+                continue
+            (case,) = (each.get("value", "") for each in trace if each.get("key") == "concept:name")
+            starts: Counter[str] = Counter()
+            records = []
+            for place, event in enumerate(trace.iter(f"{XES}event")):
+                said = {each.get("key"): each.get("value", "") for each in event}
+                block, state = said["concept:name"], said["lifecycle:transition"]
+                starts[block] += block.startswith("W_") and state == "START"
+                records.append(
+                    Record(
+                        case=case,
+                        id=f"{case}.{place}",
+                        at=ms(datetime.fromisoformat(said["time:timestamp"])),
+                        stage=stages.get(block, "processing"),
+                        block=block,
+                        status="filtered"
+                        if block in ("A_DECLINED", "A_CANCELLED")
+                        else states[state],
+                        attempt=max(1, starts[block]),
+                    )
+                )
+            yield records
+            trace.clear()
+
+
+def olist(path: Path) -> Iterator[list[Record]]:
+    """The records of each order."""
+    columns = (
+        ("order_purchase_timestamp", "purchase", "ingress"),
+        ("order_approved_at", "approve", "processing"),
+        ("order_delivered_carrier_date", "hand-to-carrier", "processing"),
+        ("order_delivered_customer_date", "deliver", "egress"),
+    )
+    further = {
+        "canceled": ("cancel", "egress", "filtered"),
+        "unavailable": ("stock", "processing", "failed"),
+    }
+    zone = ZoneInfo("America/Sao_Paulo")
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            case = row["order_id"]
+            records = []
+            for column, block, stage in columns:
+                if row[column]:
+                    local = datetime.strptime(row[column], "%m/%d/%Y %H:%M").replace(tzinfo=zone)
+                    id_ = f"{case}.{block}"
+                    records.append(Record(case, id_, ms(local), stage, block, "succeeded"))
+            if row["order_status"] in further:
+                block, stage, status = further[row["order_status"]]
+                last = max(each.at for each in records)
+                records.append(Record(case, f"{case}.{block}", last + 1, stage, block, status))
+            yield records
+
+
+# --- What is counted ---------------------------------------------------------------------------
+
+
+def facts(cases: Iterator[list[Record]], last_step: str) -> Facts:
+    """`last_step`: the egress block whose success delivers (both logs have a definition)."""
+    found = Facts()
+    for records in cases:
+        _count(records, last_step, found)
+    return found
+
+
+def visits_of(records: list[Record]) -> list[Visit]:
+    """In their order: by arrival; of equals by stage, block name, attempt."""
+    kept: dict[tuple[str, int], list[Record]] = defaultdict(list)
+    for record in records:
+        kept[record.block, record.attempt].append(record)
+    highest = {
+        block: max(number for name, number in kept if name == block) for block, _number in kept
+    }
+    lowest = {
+        block: min(number for name, number in kept if name == block) for block, _number in kept
+    }
+    visits = []
+    for (block, attempt), own in kept.items():
+        deciding = max(own, key=lambda each: (each.at, STATUSES.index(each.status), each.id))
+        visit = Visit(deciding.stage, block, attempt, deciding.at, deciding.status)
+        visit.queued = min((each.at for each in own if each.status == "queued"), default=None)
+        visit.started = min((each.at for each in own if each.status == "started"), default=None)
+        visit.retry = attempt > lowest[block]
+        visit.lost = visit.status == "failed" or attempt < highest[block]
+        visits.append(visit)
+    return sorted(visits, key=_order)
+
+
+def _order(visit: Visit) -> tuple[int, int, str, int]:
+    return visit.arrival, STAGES.index(visit.stage), visit.block, visit.attempt
+
+
+def _status(visits: list[Visit], last_step: str) -> str:
+    standing = {visit.block: visit for visit in sorted(visits, key=lambda each: each.attempt)}
+    if last_step in standing and standing[last_step].status == "succeeded":
+        return "delivered"
+    if any(visit.status == "filtered" for visit in standing.values()):
+        return "filtered"
+    if any(visit.status == "failed" for visit in standing.values()):
+        # in both logs what fails is the last that happens: no success lies beyond it
+        return "failed"
+    return "in_transit"
+
+
+def _count(records: list[Record], last_step: str, found: Facts) -> None:
+    visits = visits_of(records)
+    status = _status(visits, last_step)
+    first, last = min(each.at for each in records), max(each.at for each in records)
+    found.objects.append((first, last, status))
+    counts, spans = found.counts, found.spans
+    busy = _share_out(visits, first, last)
+    counts.append((first, ("flow", "started"), 1))
+    if status != "in_transit":
+        counts += (
+            (last, ("flow", "ended", status), 1),
+            (last, ("flow", "busy_ms"), busy),
+            (last, ("flow", "idle_ms"), last - first - busy),
+            (last, ("flow", "retries"), sum(visit.retry for visit in visits)),
+        )
+        spans.append((last, ("flow", "throughput", status), last - first))
+    for record in records:
+        at = ("block", record.stage, record.block)
+        counts.append((record.at, (*at, "records", record.status), 1))
+    for visit in visits:
+        at = ("block", visit.stage, visit.block)
+        counts += (
+            (visit.arrival, (*at, "arrived"), 1),
+            (visit.decided, (*at, "visits", visit.status), 1),
+            (visit.decided, (*at, "retries"), int(visit.retry)),
+            (visit.decided, (*at, "lost"), int(visit.lost)),
+            (visit.decided, (*at, "share", "queue_ms"), visit.queue_share),
+            (visit.decided, (*at, "share", "work_ms"), visit.work_share),
+        )
+        for name, span in (("queue", visit.queue), ("work", visit.work)):
+            if span:
+                spans.append((visit.decided, (*at, name), span[1] - span[0]))
+    counts.append((visits[0].arrival, ("edge", "", visits[0].block, "passed"), 1))
+    for source, target in pairwise(visits):
+        edge = ("edge", source.block, target.block)
+        counts.append((target.arrival, (*edge, "passed"), 1))
+        spans.append((target.arrival, (*edge, "wait"), max(0, target.begin - source.decided)))
+    if status != "in_transit":
+        counts.append((last, ("edge", visits[-1].block, "", "passed"), 1))
+
+
+def _share_out(visits: list[Visit], first: int, last: int) -> int:
+    """Give each visit its share of the throughput time; returns the time in which any works.
+
+    Between two neighbouring times at which anything begins or ends nothing changes, so each of
+    these pieces is looked at by itself.
+    """
+    edges = {first, last} | {visit.arrival for visit in visits} | {v.begin for v in visits}
+    for visit in visits:
+        edges.update(visit.queue or ())
+        edges.update(visit.work or ())
+    cuts = sorted(edge for edge in edges if first <= edge <= last)
+    busy = 0
+    for begin, end in pairwise(cuts):
+        works = [v for v in visits if v.work and v.work[0] <= begin and end <= v.work[1]]
+        queued = [v for v in visits if v.queue and v.queue[0] <= begin and end <= v.queue[1]]
+        if works:
+            busy += end - begin
+            for visit in works:
+                visit.work_share += Fraction(end - begin, len(works))
+        elif queued:
+            for visit in queued:
+                visit.queue_share += Fraction(end - begin, len(queued))
+        else:
+            _waited_for(visits, end).queue_share += end - begin
+    return busy
+
+
+def _waited_for(visits: list[Visit], moment: int) -> Visit:
+    """The visit that arrives next; where none does, the one that is decided next."""
+    coming = [visit for visit in visits if visit.arrival >= moment]
+    if coming:
+        return coming[0]
+    return min((v for v in visits if v.decided >= moment), key=lambda v: (v.decided, _order(v)))
