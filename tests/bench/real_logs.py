@@ -24,12 +24,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bson.raw_bson import RawBSONDocument
+import bson
 from pymongo import MongoClient
 from rich.console import Console
 from rich.table import Table
 
 from tracking.mongo.embedded import EmbeddedMongo
+from tracking.projection.rollups import numbers_in
 
 ROOT = Path(__file__).resolve().parents[2]
 TENANT = "real"
@@ -107,12 +108,14 @@ class Database:
             return time.monotonic() - began
 
     def digest(self) -> str:
-        """SHA-256 over the bytes of every derived document, in the order of their keys."""
+        """SHA-256 over every derived document, in the order of their keys: over the bytes, but
+        for when a record came last, and of rollups over the numbers."""
         digest = hashlib.sha256()
         for name in DERIVED:
-            options = self.db.codec_options.with_options(document_class=RawBSONDocument)
-            for row in self.db.get_collection(name, options).find().sort("_id", 1):
-                digest.update(row.raw)
+            for row in self.db[name].find({}, {"recorded_at": 0}).sort("_id", 1):
+                digest.update(bson.encode(row))
+        for row in self.db["rollup"].find().sort("_id", 1):
+            digest.update(f"{row['_id']}{sorted(numbers_in(row).items())}".encode())
         return digest.hexdigest()
 
     def statuses(self, flow: str) -> dict[str, int]:

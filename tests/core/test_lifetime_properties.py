@@ -22,7 +22,7 @@ from tracking.projection.documents import block_documents, transaction_document
 # DFT_EXAMPLES=100000 for a night's run
 SWEEP = int(os.environ.get("DFT_EXAMPLES", "2400"))
 SLICES = 8
-NOT_DERIVED_FROM_RULES = {"key", "tenant", "transaction", "lane"}
+NOT_DERIVED_FROM_RULES = {"key", "tenant", "transaction", "lane", "rolled", "rolled_in"}
 
 
 def product(

@@ -41,6 +41,8 @@ DERIVED = [
     m.FlowBlock,
     m.Cursor,
     m.RefoldRequest,
+    m.Rollup,
+    m.RollupPart,
 ]
 MODELS = [*FACTS, *DERIVED]
 
@@ -122,6 +124,7 @@ def world() -> dict[str, list[Any]]:
     collection("refold_request").insert_one(
         {"_id": "r", "tenant": "acme", "not_before": clock.now()}
     )
+    collection("rollup_part").insert_one({"_id": "x/0", "transaction": "x", "text": "x"})
     place = {"kind": "file", "target": "file:x", "size": 1}
     collection("log_anchor").insert_one(
         {"_id": "file:x@1", "root": b"r", "anchored_at": clock.now(), **place}

@@ -118,7 +118,7 @@ def test_a_zombies_write_is_refused_whole() -> None:
     zombie = Zombie(lambda: rival.lead(force=True))
     assert zombie.step() == 0
     assert cursor()["leaf"] == 0
-    assert derived() == {"transaction": {}, "block_progress": {}, "flow_block": {}}
+    assert not any(derived().values())
     assert rival.step() == 4
     assert_derived_equals_oracle()
 

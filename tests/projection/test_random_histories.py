@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from tests.core.histories import START
+from tests.projection.rollups import assert_rollups_equal_oracle
 from tests.projection.world import (
     assert_derived_equals_oracle,
     cut,
@@ -18,12 +19,14 @@ from tests.projection.world import (
     post_at,
 )
 from tests.tools import drain, make_tenant
+from tracking.core.rollup import entries_of
 from tracking.ledger.sealer import seal_once
 from tracking.mongo.connection import collection
 from tracking.projection.documents import transaction_document
 from tracking.projection.follower import Follower
 from tracking.projection.live import lifetime_of
 from tracking.projection.rebuild import compare, rebuild
+from tracking.projection.rollups import kept
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,6 +51,7 @@ def test_any_cut_and_order_gives_what_the_rules_say(seed: int) -> None:
     free_lead()
     drain()
     assert assert_derived_equals_oracle() == 14
+    assert assert_rollups_equal_oracle() > 14
     assert compare(quietly).equal
 
     before = derived()
@@ -112,6 +116,9 @@ def test_one_objects_page_shows_what_the_follower_has_not_derived_yet() -> None:
         assert live is not None
         assert not live.truncated
         stored = collection("transaction").find_one({"_id": f"acme/{name}"})
+        assert stored is not None
+        assert kept(stored) == entries_of(live.lifetime)
+        del stored["rolled"]
         assert transaction_document("acme", live.lifetime) == stored
     assert lifetime_of("acme", "unknown") is None
     assert lifetime_of("bolt", "tx-0") is None, "another tenant's"

@@ -17,6 +17,7 @@ from tracking.ingest.accept import Answer, Producer, accept
 from tracking.models import FlowDefinition, FlowStep, Transaction, TransactionBlockProgress
 from tracking.mongo.connection import collection
 from tracking.projection.definitions import definitions_of
+from tracking.projection.rollups import ROLLUP, numbers_in
 from tracking.projection.store import DERIVED
 
 
@@ -99,12 +100,15 @@ def cut(random: Random, records: list[dict[str, Any]]) -> list[list[dict[str, An
     return batches
 
 
-def derived() -> dict[str, dict[str, bytes]]:
-    """Every derived document, as bytes, by collection and key."""
-    return {
+def derived() -> dict[str, dict[str, Any]]:
+    """Every derived document by collection and key: as bytes; of rollups, the numbers in them."""
+    found: dict[str, dict[str, Any]] = {
         name: {bson.decode(row.raw)["_id"]: row.raw for row in collection(name, raw=True).find()}
         for name in DERIVED
+        if name != ROLLUP
     }
+    found[ROLLUP] = {row["_id"]: numbers_in(row) for row in collection(ROLLUP).find()}
+    return found
 
 
 def assert_derived_equals_oracle(tenant: str = "acme") -> int:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import date, datetime, timedelta
+from decimal import Context, Decimal
 from typing import Any, Final
 
 from tracking import vocabulary as v
 
 _MS: Final = timedelta(milliseconds=1)
+BASE_HOUR: Final = date(1970, 1, 1).toordinal() * 24
+# Wide enough for any number of records: a rounded sum would depend on their order.
+EXACT: Final = Context(prec=60)
+_NOTHING: Final = Decimal(0)
 
 Document = Mapping[str, Any]
 Key = tuple[datetime, int, str]
@@ -73,8 +77,10 @@ class Block:
     first_at: datetime | None = None
     last_at: datetime | None = None
     shown_last_at: datetime | None = None
-    usage: dict[tuple[str, str], Decimal] = field(default_factory=dict)
-    costs: dict[str, Decimal] = field(default_factory=dict)
+    # records by minute since 1970 and rank of status: eight ranks a minute
+    counts: dict[int, int] = field(default_factory=dict)
+    # by attempt, hour since 1970, resource and unit; of posted cost: nothing, and the currency
+    spent: dict[tuple[int, int, str, str], Decimal] = field(default_factory=dict)
     failure: tuple[tuple[int, Key], Document] | None = None
     position: int = 0
     # whether the flow's definition knows it; None without a definition
@@ -83,6 +89,25 @@ class Block:
     changed: bool = True
     # the highest attempt (B1); a block has one from its first record on
     deciding: Attempt = field(init=False)
+
+    @property
+    def usage(self) -> dict[tuple[str, str], Decimal]:
+        """Quantities by resource and unit."""
+        found: dict[tuple[str, str], Decimal] = {}
+        for (_number, _hour, resource, unit), quantity in self.spent.items():
+            if resource:
+                line = (resource, unit)
+                found[line] = EXACT.add(found.get(line, _NOTHING), quantity)
+        return found
+
+    @property
+    def costs(self) -> dict[str, Decimal]:
+        """Posted amounts by currency."""
+        found: dict[str, Decimal] = {}
+        for (_number, _hour, resource, currency), amount in self.spent.items():
+            if not resource:
+                found[currency] = EXACT.add(found.get(currency, _NOTHING), amount)
+        return found
 
     def put(self, position: int, expected: bool | None) -> None:
         """Give it its place among the transaction's blocks."""
@@ -129,6 +154,11 @@ class Block:
 def record_id(document: Document) -> str:
     """The producer's id of a journal document, whose key is tenant/id."""
     return str(document["_id"]).partition("/")[2]
+
+
+def hour_of(moment: datetime) -> int:
+    """Hours since 1970 of a moment in UTC, naive or aware."""
+    return moment.toordinal() * 24 + moment.hour - BASE_HOUR
 
 
 def part_of(document: Document) -> Mapping[str, Any]:

@@ -8,14 +8,12 @@ what the conclusion needs: blocks, attempts, sums, never the records themselves.
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any, Final
 
 from tracking import vocabulary as v
-from tracking.core.blocks import Attempt, Block, Document, Key, record_id
+from tracking.core.blocks import BASE_HOUR, EXACT, Attempt, Block, Document, Key, record_id
 
-# Wide enough for any number of records: a rounded sum would depend on their order.
-EXACT: Final = Context(prec=60)
 _NOTHING: Final = Decimal(0)
 _RANK: Final = v.STATUS_RANK
 _SHOWN: Final = ("type", "message", "code", "location")
@@ -92,6 +90,9 @@ class History:
             block = self.blocks[name] = Block(name)
         block.changed = True
         block.records += 1
+        hour = occurred.toordinal() * 24 + occurred.hour - BASE_HOUR
+        place = (hour * 60 + occurred.minute) * 8 + key[1]
+        block.counts[place] = block.counts.get(place, 0) + 1
         if block.first_at is None or occurred < block.first_at:
             block.first_at = occurred
         if block.last_at is None or occurred > block.last_at:
@@ -103,7 +104,7 @@ class History:
             for reference in part.get("references") or ():
                 name = reference["name"]
                 self.references.update([(name, value) for value in reference["values"]])
-            _take_part(block, document, part, key)
+            _take_part(block, document, part, key, hour)
         return block
 
     # --- taken down and taken up again ---------------------------------------------------
@@ -166,18 +167,17 @@ def _take_attempt(block: Block, document: Document, key: Key, status: str) -> No
         attempt.started = started
 
 
-def _take_part(block: Block, document: Document, part: Document, key: Key) -> None:
+def _take_part(block: Block, document: Document, part: Document, key: Key, hour: int) -> None:
     number = document["attempt"]
     if part.get("exception") and (block.failure is None or (number, key) > block.failure[0]):
         block.failure = ((number, key), document)
+    spent = block.spent
     for used in part.get("usage") or ():
-        line = (used["resource"], used["unit"])
-        quantity = block.usage.get(line, _NOTHING)
-        block.usage[line] = EXACT.add(quantity, Decimal(used["quantity"]))
+        line = (number, hour, used["resource"], used["unit"])
+        spent[line] = EXACT.add(spent.get(line, _NOTHING), Decimal(used["quantity"]))
     if cost := part.get("cost"):
-        currency = cost["currency"]
-        amount = block.costs.get(currency, _NOTHING)
-        block.costs[currency] = EXACT.add(amount, Decimal(cost["amount"]))
+        line = (number, hour, "", cost["currency"])
+        spent[line] = EXACT.add(spent.get(line, _NOTHING), Decimal(cost["amount"]))
 
 
 def _pack_block(block: Block) -> list[Any]:
@@ -195,15 +195,15 @@ def _pack_block(block: Block) -> list[Any]:
         block.shown_last_at,
         [_pack_attempt(attempt) for attempt in block.attempts.values()],
         failure,
-        [(*line, str(quantity)) for line, quantity in block.usage.items()],
-        [(currency, str(amount)) for currency, amount in block.costs.items()],
+        list(block.counts.items()),
+        [(*line, str(quantity)) for line, quantity in block.spent.items()],
         block.position,
         block.expected,
     ]
 
 
 def _unpack_block(packed: list[Any]) -> Block:
-    name, records, first_at, last_at, shown_last_at, attempts, failure, usage, costs = packed[:9]
+    name, records, first_at, last_at, shown_last_at, attempts, failure, counts, spent = packed[:9]
     block = Block(name, records=records, position=packed[9], expected=packed[10], changed=False)
     block.first_at, block.last_at, block.shown_last_at = first_at, last_at, shown_last_at
     for each in attempts:
@@ -215,10 +215,12 @@ def _unpack_block(packed: list[Any]) -> Block:
         number, key, exception = failure
         document = {"_id": f"/{key[2]}", "part": {"exception": exception}}
         block.failure = ((number, tuple(key)), document)
-    if usage:
-        block.usage = {(resource, unit): Decimal(text) for resource, unit, text in usage}
-    if costs:
-        block.costs = {currency: Decimal(text) for currency, text in costs}
+    block.counts = dict(counts)
+    if spent:
+        block.spent = {
+            (number, hour, resource, unit): Decimal(text)
+            for number, hour, resource, unit, text in spent
+        }
     return block
 
 

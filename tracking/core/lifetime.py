@@ -18,6 +18,7 @@ from typing import Final
 
 from tracking import vocabulary as v
 from tracking.core.blocks import (
+    EXACT,
     Attempt,
     Block,
     Definition,
@@ -27,7 +28,7 @@ from tracking.core.blocks import (
     total,
 )
 from tracking.core.corrections import withdrawn_among, withdraws_only
-from tracking.core.history import EXACT, History
+from tracking.core.history import History
 from tracking.core.rules import (
     STAGE_RANK,
     choose_definition,

@@ -101,7 +101,7 @@ def read(
     """
     wanted = None
     if fields:
-        wanted = {name: 1 for name in (*_NAMING, *fields)} | {"_id": 0}
+        wanted = dict.fromkeys((*_NAMING, *fields), 1) | {"_id": 0}
     for run in runs:
         query: dict[str, Any] = {
             "tenant": tenant,

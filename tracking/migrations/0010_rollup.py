@@ -41,4 +41,19 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['transaction'], name='rollup_part')],
             },
         ),
+        # in the state alone: as a change of the database it would write null into each document
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.AddField(
+                    model_name='transaction',
+                    name='rolled',
+                    field=models.TextField(editable=False, null=True),
+                ),
+                migrations.AddField(
+                    model_name='transaction',
+                    name='rolled_in',
+                    field=models.IntegerField(editable=False, null=True),
+                ),
+            ],
+        ),
     ]

@@ -84,6 +84,10 @@ class Transaction(Derived):
     stalls_at = models.DateTimeField("stalls", null=True)
     due_at = models.DateTimeField("due", null=True)
 
+    # What it adds to rollups (core/rollup.py), or in how many pieces that is kept apart.
+    rolled = models.TextField(null=True, editable=False)
+    rolled_in = models.IntegerField(null=True, editable=False)
+
     class Meta:
         db_table = "transaction"
         base_manager_name = "objects"

@@ -53,6 +53,8 @@ DERIVED: Final[Mapping[str, Rights]] = {
     "transaction": Rights("f", "fiur", "fu", "f"),
     "block_progress": Rights("f", "fiur", "fu", "f"),
     "flow_block": Rights("f", "fiur", "fu", "f"),
+    "rollup": Rights("f", "fiur", "fu", "f"),
+    "rollup_part": Rights("f", "fiur", "fu", "f"),
     "cursor": Rights("f", "fiu", "fu", "f"),
     "refold_request": Rights("i", "fiur", "fu", "f"),
 }

@@ -20,14 +20,15 @@ import bson
 
 from tracking import vocabulary as v
 from tracking.core.lifetime import History, Lifetime, conclude, fold, record_id
+from tracking.core.rollup import entries_of
 from tracking.mongo.connection import NAIVE
 from tracking.projection import journal
 from tracking.projection.definitions import Finder, definitions_of
 from tracking.projection.documents import transaction_key
 from tracking.projection.journal import Document
 from tracking.projection.memory import Memory, Remembered
-from tracking.projection.paths import Learned, Path, path_of
-from tracking.projection.store import Change, Stored, records_kept, stored_of
+from tracking.projection.paths import Path, path_of
+from tracking.projection.store import Change, Counted, Stored, records_kept, stored_of
 
 # A transaction with more records than this is derived again at most once in DEFER, not at
 # each step: a producer that posts everything under one id must not stop everyone else.
@@ -44,12 +45,12 @@ class Deriving:
     def __init__(self, memory: Memory, *, jump: bool = False) -> None:
         self.memory = memory
         self.jump = jump
-        self.learned = Learned()
+        self.counted = Counted()
         # how many transactions the step touches, and of how many something was derived before
         self.met = self.known = 0
         # transactions that are too large for a step
         self.huge: list[tuple[str, str]] = []
-        self._change = Change(self.learned)
+        self._change = Change(self.counted)
         self._remembered: dict[str, Remembered] = {}
 
     def remember(self) -> None:
@@ -80,7 +81,7 @@ class Deriving:
         return self._taken()
 
     def _taken(self) -> Change:
-        change, self._change = self._change, Change(self.learned)
+        change, self._change = self._change, Change(self.counted)
         return change
 
     def _portion(
@@ -152,20 +153,21 @@ class Deriving:
                 history.take(record)
             lifetime = conclude(history, definitions)
             self._change.compare(tenant, lifetime, stored)
+            entries = entries_of(lifetime)
             # Some of them may be sealed behind this step, and come once more.
             seen = "\n".join(["", *(record_id(record) for record in records), ""])
             key = transaction_key(tenant, name)
-            self._keep(key, history, lifetime, seen.encode())
+            self._keep(key, history, lifetime, entries, seen.encode())
 
     def _new(self, key: str, tenant: str, records: list[Document], definitions: Finder) -> None:
         history = History()
         for record in records:
             history.take(record)
         lifetime = conclude(history, definitions)
-        self._change.add_new(tenant, lifetime)
+        entries = self._change.add_new(tenant, lifetime)
         # What arrived at its first touch is seldom touched again; the journal would do.
         if lifetime.status != v.DELIVERED:
-            self._keep(key, history, lifetime)
+            self._keep(key, history, lifetime, entries)
 
     def _further(
         self,
@@ -182,11 +184,20 @@ class Deriving:
             history.take(record)
         lifetime = conclude(history, definitions)
         whole = state["shown"] != _shown(lifetime)
-        self._change.update(tenant, lifetime, known, _path(state), whole=whole)
-        self._keep(key, history, lifetime, entry.seen)
+        rolled = state["rolled"].split("\n")
+        entries = self._change.update(tenant, lifetime, known, _path(state), rolled, whole=whole)
+        self._keep(key, history, lifetime, entries, entry.seen)
 
-    def _keep(self, key: str, history: History, lifetime: Lifetime, seen: bytes = b"") -> None:
+    def _keep(
+        self,
+        key: str,
+        history: History,
+        lifetime: Lifetime,
+        entries: list[str],
+        seen: bytes = b"",
+    ) -> None:
         state: dict[str, Any] = {**history.pack(), "shown": _shown(lifetime)}
+        state["rolled"] = "\n".join(entries)
         if path := path_of(lifetime):
             state["path"] = path
         self._remembered[key] = Remembered(

@@ -49,10 +49,9 @@ from tracking.projection.log import CURSOR, CURSOR_NAME, log_size
 from tracking.projection.memory import Memory
 from tracking.projection.overlap import Parts
 from tracking.projection.owner import is_gone
-from tracking.projection.paths import Learned
 from tracking.projection.refold import REFOLD
 from tracking.projection.startover import Walk, fields_of, take_step
-from tracking.projection.store import Change, write_learned
+from tracking.projection.store import Change, Counted
 
 logger = logging.getLogger(__name__)
 
@@ -201,7 +200,7 @@ class Follower:
         lead = self.lead(force=True)
         if lead is None:
             raise LostLead
-        self._write(lead, 0, [], Learned(), fields_of(Walk(dropping=True)))
+        self._write(lead, 0, [], Counted(), fields_of(Walk(dropping=True)))
 
     # --- 2. what to derive -----------------------------------------------------------------
 
@@ -227,9 +226,9 @@ class Follower:
         parts = self._derive(found, deriving)
         leaf = lead.leaf + found.count
         if found.count < OVERLAP_LEAVES:
-            self._write(lead, leaf, list(parts), deriving.learned)
+            self._write(lead, leaf, list(parts), deriving.counted)
         else:
-            self._write_overlapping(lead, leaf, parts, deriving.learned)
+            self._write_overlapping(lead, leaf, parts, deriving.counted)
         deriving.remember()
         size, before = log_size(), self._size
         far = size - leaf >= FAR_STEPS * STEP_LEAVES
@@ -255,7 +254,7 @@ class Follower:
         if "transaction" in request:
             change = deriving.anew(tenant, [request["transaction"]])
             change.drop(REFOLD, request["_id"])
-            self._write(lead, lead.leaf, [change], deriving.learned)
+            self._write(lead, lead.leaf, [change], deriving.counted)
             return 1
         keys = {"$gt": request.get("after", f"{tenant}/"), "$lt": f"{tenant}0"}
         rows = list(
@@ -269,7 +268,7 @@ class Follower:
             change.drop(REFOLD, request["_id"])
         else:
             change.set(REFOLD, request["_id"], {"after": rows[-1]["_id"]})
-        self._write(lead, lead.leaf, [change], deriving.learned)
+        self._write(lead, lead.leaf, [change], deriving.counted)
         return max(1, len(rows))
 
     def _defer(self, tenant: str, transaction: str, change: Change) -> None:
@@ -294,7 +293,7 @@ class Follower:
         lead: Lead,
         leaf: int,
         changes: list[Change],
-        learned: Learned,
+        counted: Counted,
         also: dict[str, Any] | None = None,
     ) -> None:
         target = database()
@@ -303,13 +302,13 @@ class Follower:
             _move(session, target, lead, {"leaf": leaf, **(also or {})})
             for change in changes:
                 change.write(session, target)
-            write_learned(session, target, learned)
+            counted.write(session, target)
 
         run_transaction(write, seconds=WRITE_SECONDS, session=self.session)
         self._expected = (lead.epoch, lead.round + 1)
 
     def _write_overlapping(
-        self, lead: Lead, leaf: int, changes: Iterator[Change], learned: Learned
+        self, lead: Lead, leaf: int, changes: Iterator[Change], counted: Counted
     ) -> None:
         """Write each change while the next is derived, and read on while the last is written."""
         target = database()  # here: in another thread it would be another client
@@ -317,7 +316,7 @@ class Follower:
             parts.add(lambda session: _move(session, target, lead, {"leaf": leaf}))
             for change in changes:
                 parts.add(partial(change.write, database=target))
-            parts.add(lambda session: write_learned(session, target, learned))
+            parts.add(partial(counted.write, database=target))
             parts.complete()
             # What the log says from there on is true whoever leads.
             ahead = read_leaves(leaf, STEP_LEAVES)
@@ -325,7 +324,7 @@ class Follower:
         self._expected = (lead.epoch, lead.round + 1)
 
     def _walk(self, lead: Lead, leaf: int, change: Change, also: dict[str, Any]) -> None:
-        self._write(lead, leaf, [change], change.learned, also)
+        self._write(lead, leaf, [change], change.counted, also)
 
 
 def _move(session: ClientSession, target: Database, lead: Lead, fields: dict[str, Any]) -> None:

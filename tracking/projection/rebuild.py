@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from tracking.core.lifetime import fold
+from tracking.core.rollup import entries_of
+from tracking.core.tally import Tally
 from tracking.mongo.connection import collection
 from tracking.projection.definitions import Finder, definitions_of
 from tracking.projection.documents import transaction_key
@@ -15,6 +17,7 @@ from tracking.projection.follower import Follower
 from tracking.projection.journal import HELD, JOURNAL, Records, all_records
 from tracking.projection.log import CURSOR, CURSOR_NAME, log_size
 from tracking.projection.paths import Learned, path_of, place_key
+from tracking.projection.rollups import ROLLUP, cells_of, numbers_in
 from tracking.projection.startover import Walk
 from tracking.projection.store import BLOCK_PROGRESS, FLOW_BLOCK, TRANSACTION, Change, stored_of
 
@@ -47,7 +50,7 @@ def rebuild(owner: str, progress: Progress) -> int:
 
 @dataclass(slots=True)
 class Comparison:
-    """What `compare` found: keys of transactions, and of learned path entries, that differ.
+    """What `compare` found: keys of transactions, learned path entries and rollups that differ.
 
     `orphans` are transactions, and blocks, that the journal knows nothing of.
     """
@@ -56,10 +59,11 @@ class Comparison:
     differing: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     learned: list[str] = field(default_factory=list)
+    rollups: list[str] = field(default_factory=list)
 
     @property
     def equal(self) -> bool:
-        return not (self.differing or self.orphans or self.learned)
+        return not (self.differing or self.orphans or self.learned or self.rollups)
 
 
 def compare(progress: Progress) -> Comparison:
@@ -68,7 +72,7 @@ def compare(progress: Progress) -> Comparison:
     Meant for a quiet moment: records that come in meanwhile may show as differences.
     """
     found = Comparison()
-    learned = Learned()
+    learned, tally = Learned(), Tally()
     total = collection(TRANSACTION).estimated_document_count()
     finders: dict[str, Finder] = {}
     for tenant, group in _groups():
@@ -79,10 +83,12 @@ def compare(progress: Progress) -> Comparison:
             if Change().compare(tenant, lifetime, stored):
                 found.differing.append(transaction_key(tenant, name))
             learned.add(tenant, path_of(lifetime))
+            tally.exchange(tenant, [], entries_of(lifetime))
             found.transactions += 1
         progress(found.transactions, total)
     found.orphans = [*_orphaned_transactions(), *_orphaned_blocks()]
     found.learned = _learned_differences(learned)
+    found.rollups = _rollup_differences(tally)
     return found
 
 
@@ -125,4 +131,17 @@ def _learned_differences(learned: Learned) -> list[str]:
         counts = {"transactions": row["transactions"], "positions": row["positions"]}
         if wanted.pop(row["_id"], None) != counts:
             differing.append(row["_id"])
+    return differing + sorted(wanted)
+
+
+def _rollup_differences(tally: Tally) -> list[str]:
+    wanted = {
+        key: {name: number for name, number in numbers.items() if number}
+        for key, (_naming, numbers) in cells_of(tally).items()
+    }
+    differing = []
+    for row in collection(ROLLUP).find():
+        key = row.pop("_id")
+        if wanted.pop(key, None) != numbers_in(row):
+            differing.append(key)
     return differing + sorted(wanted)

@@ -13,6 +13,8 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from tracking.core.lifetime import Lifetime
+from tracking.core.rollup import entries_of
+from tracking.core.tally import Tally
 from tracking.mongo.connection import CODEC, RAW_CODEC, collection, without_documents
 from tracking.projection.documents import (
     block_document,
@@ -20,11 +22,12 @@ from tracking.projection.documents import (
     transaction_key,
 )
 from tracking.projection.paths import Learned, Path, path_in, path_of, place_key
+from tracking.projection.rollups import PIECE, ROLLUP, keep, kept, piece_documents, write_tally
 
 TRANSACTION = "transaction"
 BLOCK_PROGRESS = "block_progress"
 FLOW_BLOCK = "flow_block"
-DERIVED = (TRANSACTION, BLOCK_PROGRESS, FLOW_BLOCK)
+DERIVED = (TRANSACTION, BLOCK_PROGRESS, FLOW_BLOCK, ROLLUP, PIECE)
 
 
 @dataclass(slots=True)
@@ -61,13 +64,26 @@ def records_kept(stored: Stored, tenant: str, transaction: str) -> int:
     return int(kept[0]["records"]) if kept else 0
 
 
-class Change:
-    """Writes of one step; what it adds to learned paths is counted apart, for the whole step."""
+class Counted:
+    """What the transactions of a step change in sums over many: learned paths, and rollups."""
 
-    def __init__(self, learned: Learned | None = None) -> None:
+    def __init__(self) -> None:
+        self.learned = Learned()
+        self.tally = Tally()
+
+    def write(self, session: ClientSession, database: Database) -> None:
+        """Write it in the session's transaction; may be called again on a retry."""
+        write_learned(session, database, self.learned)
+        write_tally(session, database, self.tally)
+
+
+class Change:
+    """Writes of one step; what it changes in sums is counted apart, for the whole step."""
+
+    def __init__(self, counted: Counted | None = None) -> None:
         self.new: dict[str, list[Any]] = {}
         self.writes: dict[str, list[Any]] = {}
-        self.learned = Learned() if learned is None else learned
+        self.counted = Counted() if counted is None else counted
 
     def add(self, name: str, document: Any) -> None:
         self.new.setdefault(name, []).append(document)
@@ -83,12 +99,21 @@ class Change:
 
     # --- a transaction ---------------------------------------------------------------------
 
-    def add_new(self, tenant: str, lifetime: Lifetime) -> None:
-        """Collect the writes for a transaction of which nothing is stored."""
-        self.add(TRANSACTION, transaction_document(tenant, lifetime))
+    def add_new(self, tenant: str, lifetime: Lifetime) -> list[str]:
+        """Collect the writes for a transaction of which nothing is stored.
+
+        Returns its entries in rollups, as `update` does.
+        """
+        document = transaction_document(tenant, lifetime)
+        entries = entries_of(lifetime)
+        for piece in piece_documents(document["_id"], keep(document, entries)):
+            self.add(PIECE, piece)
+        self.add(TRANSACTION, document)
         for block in lifetime.blocks:
             self.add(BLOCK_PROGRESS, block_document(tenant, lifetime, block))
-        self.learned.add(tenant, path_of(lifetime))
+        self.counted.learned.add(tenant, path_of(lifetime))
+        self.counted.tally.exchange(tenant, [], entries)
+        return entries
 
     def update(
         self,
@@ -96,15 +121,18 @@ class Change:
         lifetime: Lifetime,
         known: Set[str],
         path: Path | None,
+        rolled: list[str],
         *,
         whole: bool,
-    ) -> None:
+    ) -> list[str]:
         """Collect the writes for a transaction that has got further records.
 
-        `known` are the blocks that are stored, `path` what it was learned by; `whole`: all
-        blocks name another object or flow than before.
+        `known` are the blocks that are stored, `path` what it was learned by, `rolled` its
+        entries in rollups; `whole`: all blocks name another object or flow than before.
         """
         document = transaction_document(tenant, lifetime)
+        entries = entries_of(lifetime)
+        self._keep_pieces(document, entries, rolled)
         self.replace(TRANSACTION, document["_id"], document)
         for block in lifetime.blocks:
             if not (whole or block.changed):
@@ -116,18 +144,27 @@ class Change:
                 self.add(BLOCK_PROGRESS, document)
         passed = path_of(lifetime)
         if passed != path:
-            self.learned.add(tenant, passed)
-            self.learned.add(tenant, path, -1)
+            self.counted.learned.add(tenant, passed)
+            self.counted.learned.add(tenant, path, -1)
+        self.counted.tally.exchange(tenant, rolled, entries)
+        return entries
 
     def compare(self, tenant: str, lifetime: Lifetime, stored: Stored) -> bool:
         """Collect the writes that make the stored documents this lifetime's; True if any."""
         document = transaction_document(tenant, lifetime)
         key = document["_id"]
         old, raw = stored.transactions.get(key, (None, None))
+        entries = entries_of(lifetime)
+        pieces = keep(document, entries)
+        rolled = kept(old) if old is not None else []
         changed = self._put(TRANSACTION, key, document, raw)
         if changed:
-            self.learned.add(tenant, path_of(lifetime))
-            self.learned.add(tenant, path_in(old) if old is not None else None, -1)
+            self.counted.learned.add(tenant, path_of(lifetime))
+            self.counted.learned.add(tenant, path_in(old) if old is not None else None, -1)
+        if rolled != entries:
+            changed = True
+            self._replace_pieces(key, pieces, rolled)
+            self.counted.tally.exchange(tenant, rolled, entries)
         before = stored.blocks.get(key, {})
         for block in lifetime.blocks:
             document = block_document(tenant, lifetime, block)
@@ -137,6 +174,20 @@ class Change:
             self.drop(BLOCK_PROGRESS, gone)
             changed = True
         return changed
+
+    def _keep_pieces(self, document: dict[str, Any], entries: list[str], rolled: list[str]) -> None:
+        self._replace_pieces(document["_id"], keep(document, entries), rolled)
+
+    def _replace_pieces(self, key: str, pieces: list[str], rolled: list[str]) -> None:
+        """Most transactions have none, neither before nor now."""
+        before = keep({}, rolled) if rolled else []
+        for place, piece in enumerate(piece_documents(key, pieces)):
+            if place < len(before):
+                self.replace(PIECE, piece["_id"], piece)
+            else:
+                self.add(PIECE, piece)
+        for piece in piece_documents(key, before)[len(pieces) :]:
+            self.drop(PIECE, piece["_id"])
 
     def _put(self, name: str, key: str, document: dict[str, Any], raw: bytes | None) -> bool:
         if raw is None:

@@ -1,0 +1,163 @@
+"""Cells of rollups as sums of entries (core/rollup.py), by the hour, the day and the month. Pure.
+
+The numbers of a cell are integers under dotted names (docs/insights.md). Entries are added and
+taken back alike, so what comes out does not depend on their order.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final
+
+from tracking import vocabulary as v
+from tracking.core.rollup import SEPARATOR
+from tracking.core.sketch import ENDS
+
+LIMB: Final = 10**9
+LIMBS: Final = 4
+_STATUSES: Final = sorted(v.STATUS_RANK, key=lambda status: v.STATUS_RANK[status])
+
+# tenant, kind, flow, version, hour since 1970, names
+Place = tuple[str, str, str, str, int, tuple[str, ...]]
+Numbers = dict[str, int]
+
+
+def _nothing() -> Numbers:
+    return defaultdict(int)
+
+
+class Tally:
+    """What is to be added to each number of each cell, by the hour."""
+
+    __slots__ = ("cells",)
+
+    def __init__(self) -> None:
+        self.cells: defaultdict[Place, Numbers] = defaultdict(_nothing)
+
+    def exchange(self, tenant: str, old: list[str], new: list[str]) -> None:
+        """Take back the old entries of a transaction and add the new; what is equal stays."""
+        if not old:
+            self._add(tenant, new, new[1:], 1)
+            return
+        if old[:1] != new[:1]:
+            self._add(tenant, old, old[1:], -1)
+            self._add(tenant, new, new[1:], 1)
+            return
+        left: dict[str, int] = {}
+        for entry in old[1:]:
+            left[entry] = left.get(entry, 0) + 1
+        fresh = []
+        for entry in new[1:]:
+            if left.get(entry):
+                left[entry] -= 1
+            else:
+                fresh.append(entry)
+        self._add(tenant, new, fresh, 1)
+        self._add(tenant, old, [entry for entry, n in left.items() for _ in range(n)], -1)
+
+    def _add(self, tenant: str, head: list[str], entries: Iterable[str], sign: int) -> None:
+        if not head:
+            return
+        flow, version = head[0].split(SEPARATOR)
+        cells = self.cells
+        for entry in entries:
+            fields = entry.split(SEPARATOR)
+            kind = fields[0]
+            if kind == "v":
+                _kind, stage, block, arrived, decided, status, queue, work, *rest = fields
+                retry, lost, waited, worked, source, wait = rest
+                arrived_hour = int(arrived)
+                names = (stage, block)
+                cell = cells[tenant, "block", flow, version, arrived_hour, names]
+                cell["lines"] += sign
+                cell["arrived"] += sign
+                if decided != arrived:
+                    cell = cells[tenant, "block", flow, version, int(decided), names]
+                    cell["lines"] += sign
+                cell["visits." + status] += sign
+                if retry:
+                    cell["retries"] += sign
+                if lost:
+                    cell["lost"] += sign
+                if queue:
+                    _sketch(cell, "queue", int(queue), sign)
+                if work:
+                    _sketch(cell, "work", int(work), sign)
+                if waited != "0":
+                    cell["share.queue_ms"] += sign * int(waited)
+                if worked != "0":
+                    cell["share.work_ms"] += sign * int(worked)
+                edge = cells[tenant, "edge", flow, version, arrived_hour, (source, block)]
+                edge["lines"] += sign
+                edge["passed"] += sign
+                if wait:
+                    _sketch(edge, "wait", int(wait), sign)
+            elif kind == "r":
+                self._records(tenant, flow, version, fields, sign)
+            elif kind == "t":
+                self._transaction(tenant, flow, version, fields, sign)
+            else:
+                self._amount(tenant, flow, version, fields, sign)
+
+    def _records(self, tenant: str, flow: str, version: str, fields: list[str], sign: int) -> None:
+        names = (fields[1], fields[2])
+        before = -1
+        for place in range(3, len(fields), 2):
+            minute, rank = divmod(int(fields[place]), 8)
+            number = sign * int(fields[place + 1])
+            status = _STATUSES[rank]
+            hour, minute = divmod(minute, 60)
+            if hour != before:
+                cell = self.cells[tenant, "block", flow, version, hour, names]
+                cell["lines"] += sign
+                before = hour
+            cell["records." + status] += number
+            cell[f"minutes.{minute}.{status}"] += number
+
+    def _transaction(
+        self, tenant: str, flow: str, version: str, fields: list[str], sign: int
+    ) -> None:
+        hour, minute = divmod(int(fields[1]), 60)
+        cell = self.cells[tenant, "flow", flow, version, hour, ()]
+        cell["lines"] += sign
+        cell["started"] += sign
+        cell[f"minutes.{minute}.started"] += sign
+        if len(fields) == 2:
+            return
+        status, throughput, busy = fields[2], int(fields[4]), int(fields[5])
+        hour, minute = divmod(int(fields[3]), 60)
+        cell = self.cells[tenant, "flow", flow, version, hour, ()]
+        cell["lines"] += sign
+        cell["ended." + status] += sign
+        cell[f"minutes.{minute}.{status}"] += sign
+        _sketch(cell, "throughput." + status, throughput, sign)
+        cell["busy_ms"] += sign * busy
+        cell["idle_ms"] += sign * (throughput - busy)
+        if fields[6] != "0":
+            cell["retries"] += sign * int(fields[6])
+        edge = self.cells[tenant, "edge", flow, version, hour, (fields[7], "")]
+        edge["lines"] += sign
+        edge["passed"] += sign
+
+    def _amount(self, tenant: str, flow: str, version: str, fields: list[str], sign: int) -> None:
+        kind, block, one, two, lost, vain, hour, scaled = fields
+        if kind == "u":
+            cell = self.cells[
+                tenant, "usage", flow, version, int(hour), (block, one, two, lost, vain)
+            ]
+        else:
+            cell = self.cells[tenant, "cost", flow, version, int(hour), (block, one, lost, vain)]
+        cell["lines"] += sign
+        rest = int(scaled)
+        for place in range(LIMBS):
+            rest, limb = divmod(rest, LIMB) if place < LIMBS - 1 else (0, rest)
+            if limb:
+                cell[f"q{place}"] += sign * limb
+
+
+def _sketch(cell: Numbers, name: str, span: int, sign: int) -> None:
+    cell[name + ".n"] += sign
+    cell[name + ".ms"] += sign * span
+    cell[f"{name}.b.{bisect_left(ENDS, span)}"] += sign
