@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
@@ -24,6 +26,8 @@ STAGES = ("ingress", "processing", "egress")
 # of equal times the later one of these decides
 STATUSES = ("queued", "started", "skipped", "succeeded", "filtered", "failed")
 ENDS = STATUSES[2:]
+# of a span that is none: it begins when all is over
+NEVER = (1 << 62, 1 << 62)
 ONE_MS = timedelta(milliseconds=1)
 
 Name = tuple[str, ...]
@@ -93,12 +97,11 @@ class Facts:
         """The sums of counts and the sorted spans from `start` until before `end`."""
         counts: dict[Name, Fraction] = defaultdict(Fraction)
         spans: dict[Name, list[int]] = defaultdict(list)
-        for at, name, count in self.counts:
-            if start <= at < end and count:
+        for _at, name, count in _between(self.counts, start, end):
+            if count:
                 counts[name] += count
-        for at, name, span in self.spans:
-            if start <= at < end:
-                spans[name].append(span)
+        for _at, name, span in _between(self.spans, start, end):
+            spans[name].append(span)
         return dict(counts), {name: sorted(each) for name, each in spans.items()}
 
     def in_transit(self, moment: int) -> int:
@@ -107,6 +110,11 @@ class Facts:
             first < moment and (status == "in_transit" or last >= moment)
             for first, last, status in self.objects
         )
+
+
+def _between(facts: list[Any], start: int, end: int) -> list[Any]:
+    """Of facts by time."""
+    return facts[bisect_left(facts, (start,)) : bisect_left(facts, (end,))]
 
 
 def quantile(ordered: list[int], share: Fraction) -> Fraction:
@@ -196,6 +204,8 @@ def facts(cases: Iterator[list[Record]], last_step: str) -> Facts:
     found = Facts()
     for records in cases:
         _count(records, last_step, found)
+    found.counts.sort()
+    found.spans.sort()
     return found
 
 
@@ -279,36 +289,54 @@ def _count(records: list[Record], last_step: str, found: Facts) -> None:
         counts.append((last, ("edge", visits[-1].block, "", "passed"), 1))
 
 
-def _share_out(visits: list[Visit], first: int, last: int) -> int:
+def _share_out(visits: list[Visit], first: int, last: int) -> Fraction:
     """Give each visit its share of the throughput time; returns the time in which any works.
 
     Between two neighbouring times at which anything begins or ends nothing changes, so each of
     these pieces is looked at by itself.
     """
-    edges = {first, last} | {visit.arrival for visit in visits} | {v.begin for v in visits}
-    for visit in visits:
-        edges.update(visit.queue or ())
-        edges.update(visit.work or ())
-    cuts = sorted(edge for edge in edges if first <= edge <= last)
-    busy = 0
-    for begin, end in pairwise(cuts):
-        works = [v for v in visits if v.work and v.work[0] <= begin and end <= v.work[1]]
-        queued = [v for v in visits if v.queue and v.queue[0] <= begin and end <= v.queue[1]]
-        if works:
-            busy += end - begin
-            for visit in works:
-                visit.work_share += Fraction(end - begin, len(works))
+    works = {id(visit): _works(visit, visits, last) for visit in visits}
+    queues = {id(visit): _queues(visit, visits, last) for visit in visits}
+    edges = {first, last} | {visit.arrival for visit in visits}
+    for begin, end in (*works.values(), *queues.values()):
+        edges |= {begin, end}
+    busy = Fraction(0)
+    for begin, end in pairwise(sorted(edge for edge in edges if first <= edge <= last)):
+        length = Fraction(end - begin)
+        working = [v for v in visits if works[id(v)][0] <= begin and end <= works[id(v)][1]]
+        queued = [v for v in visits if queues[id(v)][0] <= begin and end <= queues[id(v)][1]]
+        coming = [v for v in visits if v.arrival >= end]
+        if working:
+            busy += length
+            for visit in working:
+                visit.work_share += length / len(working)
         elif queued:
             for visit in queued:
-                visit.queue_share += Fraction(end - begin, len(queued))
+                visit.queue_share += length / len(queued)
         else:
-            _waited_for(visits, end).queue_share += end - begin
+            waited_for = coming[0] if coming else visits[-1]
+            waited_for.queue_share += length
     return busy
 
 
-def _waited_for(visits: list[Visit], moment: int) -> Visit:
-    """The visit that arrives next; where none does, the one that is decided next."""
-    coming = [visit for visit in visits if visit.arrival >= moment]
-    if coming:
-        return coming[0]
-    return min((v for v in visits if v.decided >= moment), key=lambda v: (v.decided, _order(v)))
+def _until(visit: Visit, visits: list[Visit], last: int) -> int:
+    """A visit that nobody ended lasts until the block's next attempt, or the last event."""
+    if visit.status in ENDS:
+        return visit.decided
+    following = [v for v in visits if v.block == visit.block and v.attempt > visit.attempt]
+    return min(following, key=lambda v: v.attempt).arrival if following else last
+
+
+def _works(visit: Visit, visits: list[Visit], last: int) -> tuple[int, int]:
+    if visit.started is None:
+        return NEVER
+    return visit.started, _until(visit, visits, last)
+
+
+def _queues(visit: Visit, visits: list[Visit], last: int) -> tuple[int, int]:
+    """One that never says when work began is queued until its end."""
+    if visit.queued is None:
+        return NEVER
+    if visit.started is None:
+        return visit.queued, _until(visit, visits, last)
+    return visit.queued, visit.started
