@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tracking import vocabulary as v
@@ -57,7 +57,7 @@ class Tally:
         self._add(tenant, new, fresh, 1)
         self._add(tenant, old, [entry for entry, n in left.items() for _ in range(n)], -1)
 
-    def _add(self, tenant: str, head: list[str], entries: Iterable[str], sign: int) -> None:
+    def _add(self, tenant: str, head: list[str], entries: list[str], sign: int) -> None:
         if not head:
             return
         flow, version = head[0].split(SEPARATOR)
