@@ -292,7 +292,10 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": False,
     "BORDER_RADIUS": "8px",
-    "STYLES": [lambda _request: static("tracking/admin.css")],
+    "STYLES": [
+        lambda _request: static("tracking/admin.css"),
+        lambda _request: static("tracking/insights.css"),
+    ],
     "COLORS": {
         "primary": {
             "50": "oklch(97.5% .016 220)",

@@ -8,8 +8,9 @@ from typing import Any, Final
 from django.http import HttpRequest
 from django.urls import reverse
 
-from tracking.access.roles import SIMULATE
+from tracking.access.roles import COUNT, SIMULATE
 
+# Title, icon, and the model whose list it opens; or the name of a page, see _RIGHTS.
 _GROUPS: Final = (
     (
         "Track",
@@ -25,11 +26,15 @@ _GROUPS: Final = (
         (
             ("Definitions", "account_tree", "tracking.flowdefinition"),
             ("Learned paths", "route", "tracking.flowblock"),
+            ("Simulate", "science", "admin:simulate"),
         ),
     ),
     (
         "Insights",
-        (("Prices", "sell", "tracking.resourcerate"),),
+        (
+            ("Throughput", "monitoring", "admin:throughput"),
+            ("Prices", "sell", "tracking.resourcerate"),
+        ),
     ),
     (
         "Log",
@@ -52,6 +57,8 @@ _GROUPS: Final = (
         ),
     ),
 )
+# What a page asks for.
+_RIGHTS: Final = {"admin:simulate": SIMULATE, "admin:throughput": COUNT}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -64,19 +71,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         items = [_item(*entry) for entry in entries]
         if title == "Track":
             items.insert(0, home)
-        elif title == "Flows":
-            items.append(_simulate())
         groups.append({"title": title, "items": items})
     return groups
-
-
-def _simulate() -> dict[str, Any]:
-    return {
-        "title": "Simulate",
-        "icon": "science",
-        "link": reverse("admin:simulate"),
-        "permission": lambda request: request.user.has_perm(SIMULATE),
-    }
 
 
 def account(request: HttpRequest) -> list[dict[str, str]]:
@@ -88,6 +84,13 @@ def account(request: HttpRequest) -> list[dict[str, str]]:
 
 
 def _item(title: str, icon: str, label: str) -> dict[str, Any]:
+    if right := _RIGHTS.get(label):
+        return {
+            "title": title,
+            "icon": icon,
+            "link": reverse(label),
+            "permission": lambda request: request.user.has_perm(right),
+        }
     app, _, model = label.partition(".")
     return {
         "title": title,

@@ -82,13 +82,7 @@ class Window:
 
 def window(start: datetime, end: datetime, step: str) -> Window:
     """Raises `BadRequest` where a bound or the step is not possible."""
-    found = _STEP.fullmatch(step)
-    if found is None:
-        raise BadRequest(
-            "bad_parameter",
-            "step is a number and one of m, h, d, w, mo: 15m, 1h, 1d, 1w, 1mo.",
-            parameter="step",
-        )
+    count, unit = count_and_unit(step)
     start, end = floor_minute(start.astimezone(UTC)), ceil_minute(end.astimezone(UTC))
     if not v.TIME_MIN <= start < v.TIME_END:
         raise BadRequest(
@@ -96,7 +90,6 @@ def window(start: datetime, end: datetime, step: str) -> Window:
         )
     if not start < end <= v.TIME_END:
         raise BadRequest("bad_parameter", "to is later than from.", parameter="to")
-    count, unit = int(found[1]), found[2]
     begins = [start]
     while True:
         begin = months_after(start, len(begins) * count) if unit == "mo" else None
@@ -111,6 +104,18 @@ def window(start: datetime, end: datetime, step: str) -> Window:
             )
         begins.append(begin)
     return Window(start, end, step, tuple(begins))
+
+
+def count_and_unit(step: str) -> tuple[int, str]:
+    """`15m` → 15, m; raises `BadRequest`."""
+    found = _STEP.fullmatch(step)
+    if found is None:
+        raise BadRequest(
+            "bad_parameter",
+            "step is a number and one of m, h, d, w, mo: 15m, 1h, 1d, 1w, 1mo.",
+            parameter="step",
+        )
+    return int(found[1]), found[2]
 
 
 def usual_step(start: datetime, end: datetime) -> str:
