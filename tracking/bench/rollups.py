@@ -42,10 +42,14 @@ Hours = Counter[tuple[float, int]]
 
 @dataclass(frozen=True)
 class History:
-    """So many whole days before `end`, and what has passed of its day."""
+    """So many whole days before `end`, and what has passed of its day.
+
+    `hours_of`: of how many days the hours are written too, which are nearly all of the cells.
+    """
 
     end: datetime
     days: int
+    hours_of: int
     rate: int = 1_000
     flows: int = 5
     blocks: int = 10
@@ -84,11 +88,14 @@ def write_history(rollup: Collection[Any], history: History) -> None:
     months: dict[datetime, Hours] = {}
     source = Numbering(history)
     batch: list[RawBSONDocument] = []
+    first = history.end - history.hours_of * DAY
     for hour in history.hours():
         like = (_LOADS[hour.hour], hour.toordinal() % _VARIANTS)
         day = hour.replace(hour=0)
         days.setdefault(day, Counter())[like] += 1
         months.setdefault(day.replace(day=1), Counter())[like] += 1
+        if hour < first:
+            continue
         batch += (each.cell("hour", hour, source.hour(each, like)) for each in named)
         if len(batch) >= _BATCH:
             rollup.insert_many(batch, ordered=False)
