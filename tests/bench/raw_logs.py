@@ -48,15 +48,17 @@ class Record:
 
 @dataclass
 class Visit:
-    """One attempt of one block."""
+    """One attempt of one block; `first`: its first record, `decided`: when its status was."""
 
     stage: str
     block: str
     attempt: int
+    first: Record
     decided: int
     status: str
     queued: int | None = None
     started: int | None = None
+    ended: int | None = None
     retry: bool = False
     lost: bool = False
     queue_share: Fraction = Fraction(0)
@@ -64,7 +66,7 @@ class Visit:
 
     @property
     def arrival(self) -> int:
-        known = (self.queued, self.started, self.decided)
+        known = (self.first.at, self.queued, self.started)
         return min(each for each in known if each is not None)
 
     @property
@@ -73,16 +75,20 @@ class Visit:
         return self.arrival if self.started is None else self.started
 
     @property
-    def queue(self) -> tuple[int, int] | None:
-        if self.queued is None or self.started is None or self.started < self.queued:
-            return None
-        return self.queued, self.started
+    def end(self) -> int:
+        return self.decided if self.ended is None else self.ended
 
     @property
-    def work(self) -> tuple[int, int] | None:
-        if self.started is None or self.status not in ENDS or self.decided < self.started:
+    def queue(self) -> int | None:
+        if self.queued is None or self.started is None:
             return None
-        return self.started, self.decided
+        return self.started - self.queued
+
+    @property
+    def work(self) -> int | None:
+        if self.started is None or self.ended is None:
+            return None
+        return self.ended - self.started
 
 
 @dataclass
@@ -210,30 +216,42 @@ def facts(cases: Iterator[list[Record]], last_step: str) -> Facts:
 
 
 def visits_of(records: list[Record]) -> list[Visit]:
-    """In their order: by arrival; of equals by stage, block name, attempt."""
-    kept: dict[tuple[str, int], list[Record]] = defaultdict(list)
+    """In their order: by arrival; of equals by the ids of their first records."""
+    kept: dict[str, dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
-        kept[record.block, record.attempt].append(record)
-    highest = {
-        block: max(number for name, number in kept if name == block) for block, _number in kept
-    }
-    lowest = {
-        block: min(number for name, number in kept if name == block) for block, _number in kept
-    }
+        kept[record.block][record.attempt].append(record)
     visits = []
-    for (block, attempt), own in kept.items():
-        deciding = max(own, key=lambda each: (each.at, STATUSES.index(each.status), each.id))
-        visit = Visit(deciding.stage, block, attempt, deciding.at, deciding.status)
-        visit.queued = min((each.at for each in own if each.status == "queued"), default=None)
-        visit.started = min((each.at for each in own if each.status == "started"), default=None)
-        visit.retry = attempt > lowest[block]
-        visit.lost = visit.status == "failed" or attempt < highest[block]
-        visits.append(visit)
+    for attempts in kept.values():
+        passed_on: list[int] = []
+        for attempt in sorted(attempts):
+            own = attempts[attempt]
+            visit = _visit(own)
+            queued = [*passed_on, *(each.at for each in own if each.status == "queued")]
+            # what is queued once it started is queued for the next attempt
+            passed_on = [at for at in queued if visit.started is not None and at > visit.started]
+            visit.queued = min((at for at in queued if at not in passed_on), default=None)
+            visit.retry = attempt > min(attempts)
+            visit.lost = visit.status == "failed" or attempt < max(attempts)
+            visits.append(visit)
     return sorted(visits, key=_order)
 
 
-def _order(visit: Visit) -> tuple[int, int, str, int]:
-    return visit.arrival, STAGES.index(visit.stage), visit.block, visit.attempt
+def _visit(own: list[Record]) -> Visit:
+    first = min(own, key=lambda each: (each.at, len(each.id), each.id))
+    deciding = max(own, key=lambda each: (each.at, STATUSES.index(each.status), each.id))
+    visit = Visit(
+        deciding.stage, deciding.block, deciding.attempt, first, deciding.at, deciding.status
+    )
+    visit.started = min((each.at for each in own if each.status == "started"), default=None)
+    ends = [each.at for each in own if each.status in ENDS]
+    visit.ended = min(
+        (at for at in ends if visit.started is None or at >= visit.started), default=None
+    )
+    return visit
+
+
+def _order(visit: Visit) -> tuple[int, int, str]:
+    return visit.arrival, len(visit.first.id), visit.first.id
 
 
 def _status(visits: list[Visit], last_step: str) -> str:
@@ -263,7 +281,7 @@ def _count(records: list[Record], last_step: str, found: Facts) -> None:
             (last, ("flow", "idle_ms"), last - first - busy),
             (last, ("flow", "retries"), sum(visit.retry for visit in visits)),
         )
-        spans.append((last, ("flow", "throughput", status), last - first))
+    spans.append((last, ("flow", "throughput", status), last - first))
     for record in records:
         at = ("block", record.stage, record.block)
         counts.append((record.at, (*at, "records", record.status), 1))
@@ -271,20 +289,20 @@ def _count(records: list[Record], last_step: str, found: Facts) -> None:
         at = ("block", visit.stage, visit.block)
         counts += (
             (visit.arrival, (*at, "arrived"), 1),
-            (visit.decided, (*at, "visits", visit.status), 1),
-            (visit.decided, (*at, "retries"), int(visit.retry)),
-            (visit.decided, (*at, "lost"), int(visit.lost)),
-            (visit.decided, (*at, "share", "queue_ms"), visit.queue_share),
-            (visit.decided, (*at, "share", "work_ms"), visit.work_share),
+            (visit.end, (*at, "visits", visit.status), 1),
+            (visit.end, (*at, "retries"), int(visit.retry)),
+            (visit.end, (*at, "lost"), int(visit.lost)),
+            (visit.end, (*at, "share", "queue_ms"), visit.queue_share),
+            (visit.end, (*at, "share", "work_ms"), visit.work_share),
         )
         for name, span in (("queue", visit.queue), ("work", visit.work)):
-            if span:
-                spans.append((visit.decided, (*at, name), span[1] - span[0]))
+            if span is not None:
+                spans.append((visit.end, (*at, name), span))
     counts.append((visits[0].arrival, ("edge", "", visits[0].block, "passed"), 1))
     for source, target in pairwise(visits):
         edge = ("edge", source.block, target.block)
         counts.append((target.arrival, (*edge, "passed"), 1))
-        spans.append((target.arrival, (*edge, "wait"), max(0, target.begin - source.decided)))
+        spans.append((target.arrival, (*edge, "wait"), max(0, target.begin - source.end)))
     if status != "in_transit":
         counts.append((last, ("edge", visits[-1].block, "", "passed"), 1))
 
@@ -321,8 +339,8 @@ def _share_out(visits: list[Visit], first: int, last: int) -> Fraction:
 
 def _until(visit: Visit, visits: list[Visit], last: int) -> int:
     """A visit that nobody ended lasts until the block's next attempt, or the last event."""
-    if visit.status in ENDS:
-        return visit.decided
+    if visit.ended is not None:
+        return visit.ended
     following = [v for v in visits if v.block == visit.block and v.attempt > visit.attempt]
     return min(following, key=lambda v: v.attempt).arrival if following else last
 
