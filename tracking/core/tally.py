@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tracking import vocabulary as v
@@ -195,3 +196,14 @@ def _sketch(cell: Numbers, name: str, span: int, sign: int) -> None:
     cell[name + ".n"] += sign
     cell[name + ".ms"] += sign * span
     cell[f"{name}.b.{bisect_left(ENDS, span)}"] += sign
+
+
+def numbers_in(cell: Mapping[str, Any], path: str = "") -> Numbers:
+    """A stored cell's numbers under dotted names; a number that came to 0 is as if absent."""
+    found: Numbers = {}
+    for name, value in cell.items():
+        if isinstance(value, dict):
+            found.update(numbers_in(value, f"{path}{name}."))
+        elif isinstance(value, int) and not isinstance(value, bool) and value:
+            found[path + name] = value
+    return found
