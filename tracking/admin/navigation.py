@@ -34,6 +34,7 @@ _GROUPS: Final = (
         (
             ("Throughput", "monitoring", "admin:throughput"),
             ("Bottlenecks", "traffic_jam", "admin:bottlenecks"),
+            ("Costs", "payments", "admin:costs"),
             ("Prices", "sell", "tracking.resourcerate"),
         ),
     ),
@@ -63,6 +64,7 @@ _RIGHTS: Final = {
     "admin:simulate": SIMULATE,
     "admin:throughput": COUNT,
     "admin:bottlenecks": COUNT,
+    "admin:costs": COUNT,
 }
 
 
