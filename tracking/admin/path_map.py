@@ -74,6 +74,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """`x` is where its words begin, of a loop, else their middle."""
+
     d: str
     width: float
     words: str
@@ -146,7 +148,10 @@ def _lines(path: Path, routes: Iterable[Route]) -> list[Line]:
         if waited and edge.wait.ms == waited:
             look += " dft-most-waited"
         width = round(1 + (_WIDEST - 1) * edge.passed / most, 1)
-        found.append(Line(_curve(route), width, words, *route.words, title, look))
+        x, y = route.words
+        if route.loop:
+            x = route.points[1][0] + _PAD
+        found.append(Line(_curve(route), width, words, x, y, title, look))
     # the most used lie on top
     return found[::-1]
 
