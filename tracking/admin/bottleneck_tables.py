@@ -99,7 +99,8 @@ def _block(block: Block) -> list[Value]:
     ]
 
 
-def edges_table(found: Bottlenecks, *, sketched: bool) -> Table:
+def edges_table(found: Bottlenecks, url_of: Callable[[str], str], *, sketched: bool) -> Table:
+    """`url_of`: where the visits of a block are listed, by its name."""
     columns = {
         "source": "from",
         "target": "to",
@@ -117,7 +118,15 @@ def edges_table(found: Bottlenecks, *, sketched: bool) -> Table:
         )
         for edge in found.edges
     ]
-    return _told(Table("bottlenecks-path", columns, rows), sketched)
+    links = [
+        {
+            side: url
+            for side, url in (("source", url_of(e.source)), ("target", url_of(e.target)))
+            if url
+        }
+        for e in found.edges
+    ]
+    return _told(Table("bottlenecks-path", columns, rows, links), sketched)
 
 
 def _told(table: Table, sketched: bool) -> Table:
