@@ -231,8 +231,10 @@ def _chart(asked: Asked, links: Links, found: Bottlenecks) -> StepChart:
         bars=series,
         spans=True,
         urls=[
-            links.visits(begin, end, flow=found.flow or "")
-            for begin, end in zip(found.window.begins, found.window.ends, strict=True)
+            links.visits(begin, end, flow=found.flow or "") if whole.visits else ""
+            for begin, end, whole in zip(
+                found.window.begins, found.window.ends, found.steps, strict=True
+            )
         ],
         now=asked.moment,
         table=None,
