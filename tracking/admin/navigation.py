@@ -82,6 +82,16 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return groups
 
 
+def insight_pages(request: HttpRequest) -> list[tuple[str, str]]:
+    """Title and address of the pages of numbers that the reader may open."""
+    entries = next(entries for title, entries in _GROUPS if title == "Insights")
+    return [
+        (title, reverse(label))
+        for title, _icon, label in entries
+        if label in _RIGHTS and request.user.has_perm(_RIGHTS[label])
+    ]
+
+
 def account(request: HttpRequest) -> list[dict[str, str]]:
     """The menu of whoever is signed in."""
     items = [{"title": "My second factor", "link": reverse("admin:second_factor")}]

@@ -160,13 +160,14 @@ class _Objects:
         self._parts: dict[str, tuple[Counts, Sketch]] = {}
 
     def add(self, index: int, cell: Cell) -> None:
-        numbers = _objects_of(cell)
+        numbers = objects_of(cell)
         self.steps[index].add_objects(numbers)
         counts, sketch = self._parts.setdefault(cell[self._by], (Counts(), Sketch()))
         counts.add_objects(numbers)
-        for ending, found in cell.get("throughput", {}).items():
-            self.spans[index][ending].add(found)
-        sketch.add(cell.get("throughput", {}).get(v.DELIVERED))
+        spans = cell.get("throughput", {})  # also of those in transit, so far
+        for ending in ENDINGS:
+            self.spans[index][ending].add(spans.get(ending))
+        sketch.add(spans.get(v.DELIVERED))
 
     def by_ending(self) -> dict[str, Spans]:
         return {ending: _merged(each[ending] for each in self.spans) for ending in ENDINGS}
@@ -180,7 +181,7 @@ class _Objects:
         return sorted(found, key=lambda part: (-part.counts.started, -part.counts.ended, part.name))
 
 
-def _objects_of(cell: Cell) -> dict[str, int]:
+def objects_of(cell: Cell) -> dict[str, int]:
     """Of a cell of whole hours, or of one minute."""
     ended = cell.get("ended", cell)
     return {
