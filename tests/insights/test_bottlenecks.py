@@ -83,7 +83,7 @@ def test_the_numbers_are_those_of_naive_sums(asked: tuple[str, str, str]) -> Non
     for stranger in ({"tenant": "globex"}, {"flow": "returns"}):
         put_visit(visits[0], **stranger)
 
-    found = bottlenecks("acme", wide, flow="orders", moment=MOMENT)
+    found = bottlenecks("acme", wide, flow="orders", moment=MOMENT, edge_sketches=True)
 
     assert (found.window.start, found.window.end) == (start, end)
     inside = [visit for visit in visits if start <= visit.decided < end]
@@ -127,6 +127,22 @@ def test_the_numbers_are_those_of_naive_sums(asked: tuple[str, str, str]) -> Non
     assert found.objects.idle_ms == sum(each.idle for each in over)
     earlier = [o for o in objects if begin <= o.ended < start and o.status != v.IN_TRANSIT]
     assert found.objects_before.ended == Counter(each.status for each in earlier)
+
+
+def test_edges_without_their_sketches_tell_the_mean() -> None:
+    start = at("2026-03-05T10:00")
+    visits = some_visits(Random(7), start, start + HOUR, 20)
+    for visit in visits:
+        put_visit(visit)
+    asked = window(start, start + HOUR, "1h")
+    whole = bottlenecks("acme", asked, flow="orders", moment=MOMENT, edge_sketches=True)
+    found = bottlenecks("acme", asked, flow="orders", moment=MOMENT)
+    for block, same in zip(found.blocks, whole.blocks, strict=True):
+        assert block.waits == Spans(same.waits.n, same.waits.mean)
+        assert (block.queue, block.work) == (same.queue, same.work)
+    assert [edge.wait.spans() for edge in found.edges] == [
+        Spans(edge.wait.n, edge.wait.spans().mean) for edge in whole.edges
+    ]
 
 
 # --- What is said of them ------------------------------------------------------------------------

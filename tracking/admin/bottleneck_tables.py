@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from tracking.insights.bottlenecks import Bottlenecks
@@ -48,12 +49,18 @@ _BLOCKS: Final = {
 }
 
 
-def blocks_table(found: Bottlenecks, where: Where) -> Table:
+# What only edges with their sketches tell.
+_SKETCHED: Final = ("wait_median_ms", "wait_p95_ms")
+
+
+def blocks_table(found: Bottlenecks, where: Where, *, sketched: bool) -> Table:
+    """`sketched`: edges were read with their sketches."""
     links = []
     for block in found.blocks:
         urls = {name: where(block, name) for name in ("block", "arrived", "failed", "retries")}
         links.append({name: url for name, url in urls.items() if url})
-    return Table("bottlenecks-blocks", _BLOCKS, [_block(block) for block in found.blocks], links)
+    rows = [_block(block) for block in found.blocks]
+    return _told(Table("bottlenecks-blocks", _BLOCKS, rows, links), sketched)
 
 
 def _block(block: Block) -> list[Value]:
@@ -92,7 +99,7 @@ def _block(block: Block) -> list[Value]:
     ]
 
 
-def edges_table(found: Bottlenecks) -> Table:
+def edges_table(found: Bottlenecks, *, sketched: bool) -> Table:
     columns = {
         "source": "from",
         "target": "to",
@@ -110,7 +117,17 @@ def edges_table(found: Bottlenecks) -> Table:
         )
         for edge in found.edges
     ]
-    return Table("bottlenecks-path", columns, rows)
+    return _told(Table("bottlenecks-path", columns, rows), sketched)
+
+
+def _told(table: Table, sketched: bool) -> Table:
+    """Without the columns of which nothing is known."""
+    if sketched:
+        return table
+    kept = [place for place, name in enumerate(table.columns) if name not in _SKETCHED]
+    columns = {name: said for name, said in table.columns.items() if name not in _SKETCHED}
+    rows = [[row[place] for place in kept] for row in table.rows]
+    return replace(table, columns=columns, rows=rows)
 
 
 def steps_table(found: Bottlenecks) -> Table:

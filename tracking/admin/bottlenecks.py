@@ -70,9 +70,19 @@ def bottlenecks_page(request: HttpRequest) -> HttpResponse:
     tables: dict[str, Table] = {}
     if asked.window is not None:
         flow = asked.flow or None
-        found = bottlenecks(asked.tenant, asked.window, flow=flow, moment=asked.moment)
+        as_csv = request.GET.get("format") == "csv"
+        found = bottlenecks(
+            asked.tenant,
+            asked.window,
+            flow=flow,
+            moment=asked.moment,
+            edge_sketches=as_csv,
+        )
         where = partial(_where, Links(asked), found)
-        tables = {"blocks": blocks_table(found, where), "path": edges_table(found)}
+        tables = {
+            "blocks": blocks_table(found, where, sketched=as_csv),
+            "path": edges_table(found, sketched=as_csv),
+        }
         if request.GET.get("table") == "steps":
             tables["steps"] = steps_table(found)
         shown = _shown(asked, found, tables) if found.blocks else {"found": found}

@@ -74,6 +74,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """`x` is where its words begin, of a loop, else their middle."""
+
     d: str
     width: float
     words: str
@@ -141,12 +143,15 @@ def _lines(path: Path, routes: Iterable[Route]) -> list[Line]:
     for edge, words, route in zip(path.edges, _words(path), routes, strict=True):
         title = f"{edge.source or 'begin'} → {edge.target or 'end'}: {edge.passed:,} passed"
         if edge.wait.n:
-            title += f"; waiting: {in_words(edge.wait.spans())}"
+            title += f"; waiting on average {duration(round(edge.wait.ms / edge.wait.n))}"
         look = "loop" if route.loop else "back" if route.back else "ahead"
         if waited and edge.wait.ms == waited:
             look += " dft-most-waited"
         width = round(1 + (_WIDEST - 1) * edge.passed / most, 1)
-        found.append(Line(_curve(route), width, words, *route.words, title, look))
+        x, y = route.words
+        if route.loop:
+            x = route.points[1][0] + _PAD
+        found.append(Line(_curve(route), width, words, x, y, title, look))
     # the most used lie on top
     return found[::-1]
 

@@ -28,7 +28,9 @@ class Bottlenecks(InsightView):
     def get(self, request: Request) -> Response:
         asked = self.asked()
         moment = request.moment
-        found = bottlenecks(asked.tenant, asked.window, flow=asked.flow, moment=moment)
+        found = bottlenecks(
+            asked.tenant, asked.window, flow=asked.flow, moment=moment, edge_sketches=True
+        )
         start, end = compared_with(found.window, moment)
         return Response(
             {

@@ -22,6 +22,8 @@ _OF_FLOW: Final = ("started", "ended", "throughput", "busy_ms", "idle_ms", "retr
 _OF_BLOCK: Final = ("arrived", "visits", "retries", "lost", "share", "queue", "work")
 # The same without the sketches, by far the most of it.
 _COUNTS: Final = (*_OF_BLOCK[:5], "queue.ms", "work.n", "work.ms")
+_OF_EDGE: Final = ("passed", "wait")
+_COUNTS_OF_EDGE: Final = ("passed", "wait.n", "wait.ms")
 
 
 @dataclass(slots=True)
@@ -168,15 +170,19 @@ def on_the_hour(asked: Window) -> Window:
     return window(floor_hour(asked.start), ceil_hour(asked.end), step)
 
 
-def observed(tenant: str, flow: str, start: datetime, end: datetime) -> Observed:
-    """All of it, between two full hours."""
+def observed(
+    tenant: str, flow: str, start: datetime, end: datetime, *, edge_sketches: bool
+) -> Observed:
+    """All of it, between two full hours; what is waited on edges with its sketches, which are
+    nearly half of all there is to read, or without."""
     found = Observed()
     runs = cover(start, end)
     for cell in read(tenant, FLOW, runs, flow=flow, fields=_OF_FLOW):
         found.flow.add(cell)
     for cell in read(tenant, BLOCK, runs, flow=flow, fields=_OF_BLOCK):
         found.add_block(cell)
-    for cell in read(tenant, EDGE, runs, flow=flow):
+    of_edge = _OF_EDGE if edge_sketches else _COUNTS_OF_EDGE
+    for cell in read(tenant, EDGE, runs, flow=flow, fields=of_edge):
         found.add_edge(cell)
     return found
 
