@@ -32,6 +32,7 @@ from tracking.insights.windows import Window, count_and_unit, usual_step, window
 from tracking.projection.status import lag
 
 OWN_SPAN: Final = "own"
+ALL_FLOWS: Final = "all flows"
 STEPS: Final = {
     "1m": "minutes",
     "15m": "quarters of an hour",
@@ -89,6 +90,7 @@ class InsightForm(forms.Form):
         flows: list[str],
         moment: datetime,
         need_flow: bool = False,
+        no_flow: str = ALL_FLOWS,
         more: Mapping[str, forms.Field] | None = None,
     ) -> None:
         given = {name: value.strip() for name, value in request.GET.items()}
@@ -114,7 +116,7 @@ class InsightForm(forms.Form):
             # a link may name one of which nothing is known any more
             offered.insert(0, (flow, flow))
         if not need_flow or not offered:
-            offered.insert(0, ("", "all flows"))
+            offered.insert(0, ("", no_flow))
         self.fields["flow"] = _choice(offered, required=False)
         self.fields["span"] = _choice(
             [*((word, said) for word, (said, _length) in SPANS.items()), (OWN_SPAN, "From – to")],
@@ -180,15 +182,23 @@ def asked_of(
     request: HttpRequest,
     *,
     need_flow: bool = False,
+    no_flow: str = ALL_FLOWS,
     more: Mapping[str, forms.Field] | None = None,
 ) -> Asked:
-    """`need_flow`: the page is about one flow, the first where none is named."""
+    """`need_flow`: the page is about one flow, the first where none is named. `no_flow`: what is
+    meant where none is."""
     tenants, moment = my_tenants(request), moment_of(request)
     named = request.GET.get("tenant", "").strip() or (tenants[0] if tenants else "")
     # of a tenant that is not the reader's nothing is read; the form says that it is no choice
     flows = flows_of(named) if named in tenants else []
     form = InsightForm(
-        request, tenants=tenants, flows=flows, moment=moment, need_flow=need_flow, more=more
+        request,
+        tenants=tenants,
+        flows=flows,
+        moment=moment,
+        need_flow=need_flow,
+        no_flow=no_flow,
+        more=more,
     )
     readable = form.is_valid() and named in tenants
     return Asked(

@@ -33,6 +33,7 @@ _GROUPS: Final = (
         "Insights",
         (
             ("Throughput", "monitoring", "admin:throughput"),
+            ("Bottlenecks", "traffic_jam", "admin:bottlenecks"),
             ("Costs", "payments", "admin:costs"),
             ("Prices", "sell", "tracking.resourcerate"),
         ),
@@ -59,7 +60,12 @@ _GROUPS: Final = (
     ),
 )
 # What a page asks for.
-_RIGHTS: Final = {"admin:simulate": SIMULATE, "admin:throughput": COUNT, "admin:costs": COUNT}
+_RIGHTS: Final = {
+    "admin:simulate": SIMULATE,
+    "admin:throughput": COUNT,
+    "admin:bottlenecks": COUNT,
+    "admin:costs": COUNT,
+}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

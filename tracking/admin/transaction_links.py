@@ -76,6 +76,18 @@ class Links:
             return ""
         return self._to(self._blocks, flow, {**query, **_between("updated_at", begin, end)})
 
+    def visits(
+        self, begin: datetime, end: datetime, *, flow: str, block: str, **narrowed: str
+    ) -> str:
+        """Blocks of objects by their last event; `narrowed`: to a status, or to some retries."""
+        query = {"block": block, **narrowed, **_between("updated_at", begin, end)}
+        return self._to(self._blocks, flow, query)
+
+    def arrived(self, begin: datetime, end: datetime, *, flow: str, block: str) -> str:
+        """Blocks of objects by their first event."""
+        query = {"block": block, **_between("first_at", begin, end)}
+        return self._to(self._blocks, flow, query)
+
     def _to(self, url: str, flow: str, query: dict[str, str]) -> str:
         if not url:
             return ""

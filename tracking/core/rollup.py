@@ -42,46 +42,52 @@ def entries_of(lifetime: Lifetime) -> list[str]:
     first, last = lifetime.first_at, lifetime.last_at
     whole = (last - first) // _MS
     presences = [_presence(visit, first, last) for visit in visits]
-    parts = shares(presences, whole)
     found = [f"{lifetime.flow}\x1f{lifetime.flow_version or ''}", ""]
-    source, free = "", None
+    source, free = "", 0
+    wait: Any = ""
     busy = 0
-    for visit, presence, (queue, work) in zip(visits, presences, parts, strict=True):
-        busy += work
+    for visit, presence, (queue, work) in zip(
+        visits, presences, shares(presences, whole), strict=True
+    ):
         arrival, _length, _id, stage, block, attempt = visit
-        name, number = block.name, attempt.number
-        start, end = attempt.started, attempt.ended
-        over = end if end is not None else attempt.key[0]
-        begins = presence.works[0] if presence.works is not None else presence.begin
-        wait: Any = "" if free is None else max(begins - free, 0)
+        name, start, end = block.name, attempt.started, attempt.ended
         queue_ms: Any = ""
-        if start is not None and attempt.queued is not None and start >= attempt.queued:
+        if start is not None and attempt.queued is not None:
             queue_ms = (start - attempt.queued) // _MS
         work_ms: Any = ""
-        if end is not None and start is not None and end >= start:
+        if end is not None and start is not None:
             work_ms = (end - start) // _MS
-        attempts = block.attempts
         retry = lost = ""
-        if len(attempts) > 1:
-            retry = "1" if number > min(attempts) else ""
-            lost = "1" if _is_lost(block, number) else ""
+        if len(block.attempts) > 1:
+            retry = "1" if attempt.number > min(block.attempts) else ""
+            lost = "1" if _is_lost(block, attempt.number) else ""
         elif attempt.status == v.FAILED:
             lost = "1"
+        over = end if end is not None else attempt.key[0]
+        if source:
+            begins = presence[0] if start is None else (start - first) // _MS
+            wait = begins - free if begins > free else 0
         found.append(
             f"v\x1f{stage}\x1f{name}\x1f{hour_of(arrival)}\x1f{hour_of(over)}"
             f"\x1f{attempt.status}\x1f{queue_ms}\x1f{work_ms}\x1f{retry}\x1f{lost}"
             f"\x1f{queue}\x1f{work}\x1f{source}\x1f{wait}"
         )
+        busy += work
         source = name
         free = (over - first) // _MS
     found[1] = (
-        f"t\x1f{_minute_of(first)}\x1f{lifetime.status}\x1f{_minute_of(last)}\x1f{whole}\x1f{busy}"
-        f"\x1f{lifetime.retries}\x1f{source}"
+        f"t\x1f{_minute_of(first)}\x1f{lifetime.status}\x1f{_minute_of(last)}\x1f{whole}"
+        f"\x1f{busy}\x1f{lifetime.retries}\x1f{source}"
     )
     vain = "1" if lifetime.status in (v.TX_FAILED, v.TX_FILTERED) else ""
     for block in lifetime.blocks:
-        counts = "".join([f"\x1f{at}\x1f{n}" for at, n in sorted(block.counts.items())])
-        found.append(f"r\x1f{block.stage}\x1f{block.name}{counts}")
+        counts = block.counts
+        if len(counts) == 1:
+            ((at, n),) = counts.items()
+            found.append(f"r\x1f{block.stage}\x1f{block.name}\x1f{at}\x1f{n}")
+        else:
+            told = "".join([f"\x1f{at}\x1f{n}" for at, n in sorted(counts.items())])
+            found.append(f"r\x1f{block.stage}\x1f{block.name}{told}")
         if block.spent:
             found.append(_spent(block, vain))
     return found
@@ -113,7 +119,7 @@ def _presence(visit: _Visit, first: datetime, last: datetime) -> Presence:
     started, queued = attempt.started, attempt.queued
     begin = (arrival - first) // _MS
     if started is None and queued is None:
-        return Presence(begin)
+        return (begin, 0, 0, 0, 0)
     end = attempt.ended
     if end is None:
         end = last
@@ -122,12 +128,9 @@ def _presence(visit: _Visit, first: datetime, last: datetime) -> Presence:
             # nobody says when it gave up; the next attempt says that it had
             end = min(last, block.attempts[following].arrival)
     until = (end - first) // _MS
-    waits = works = None
-    if started is not None:
-        works = ((started - first) // _MS, until)
-    if queued is not None:
-        waits = ((queued - first) // _MS, works[0] if works is not None else until)
-    return Presence(begin, waits, works)
+    starts = until if started is None else (started - first) // _MS
+    waits = starts if queued is None else (queued - first) // _MS
+    return (begin, waits, starts, starts, until)
 
 
 def _is_lost(block: Block, number: int) -> bool:

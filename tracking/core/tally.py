@@ -1,19 +1,23 @@
 """Cells of rollups as sums of entries (core/rollup.py), by the hour, the day and the month. Pure.
 
 The numbers of a cell are integers under dotted names (docs/insights.md). Entries are added and
-taken back alike, so what comes out does not depend on their order.
+taken back alike, so what comes out does not depend on their order. Where `_tally.c` was built
+(core/native.py says when), it adds them, and gives exactly what the code here gives.
 """
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections import defaultdict
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from tracking import vocabulary as v
 from tracking.core.rollup import SEPARATOR
 from tracking.core.sketch import ENDS
 
+_REVISION: Final = 1
 LIMB_DIGITS: Final = 9
 _LIMBS: Final = ("q0", "q1", "q2", "q3")
 _STATUSES: Final = sorted(v.STATUS_RANK, key=lambda status: v.STATUS_RANK[status])
@@ -60,6 +64,14 @@ class Tally:
         if not head:
             return
         flow, version = head[0].split(SEPARATOR)
+        if _compiled is not None:
+            _compiled.add(self.cells, tenant, flow, version, entries, sign)
+        else:
+            self._add_here(tenant, flow, version, entries, sign)
+
+    def _add_here(
+        self, tenant: str, flow: str, version: str, entries: list[str], sign: int
+    ) -> None:
         cells = self.cells
         for entry in entries:
             fields = entry.split(SEPARATOR)
@@ -163,7 +175,35 @@ class Tally:
                 to = begin
 
 
+def _load() -> Any:
+    """The compiled loop; None where it was not built, is of another version, or is not wanted."""
+    if os.environ.get("DFT_COMPILED", "1") == "0":
+        return None
+    try:
+        from tracking.core import _tally  # type: ignore[attr-defined]
+    except ImportError:
+        return None
+    if _tally.REVISION != _REVISION:
+        return None
+    _tally.configure(ENDS, tuple(_STATUSES))
+    return _tally
+
+
+_compiled: Final = _load()
+
+
 def _sketch(cell: Numbers, name: str, span: int, sign: int) -> None:
     cell[name + ".n"] += sign
     cell[name + ".ms"] += sign * span
     cell[f"{name}.b.{bisect_left(ENDS, span)}"] += sign
+
+
+def numbers_in(cell: Mapping[str, Any], path: str = "") -> Numbers:
+    """A stored cell's numbers under dotted names; a number that came to 0 is as if absent."""
+    found: Numbers = {}
+    for name, value in cell.items():
+        if isinstance(value, dict):
+            found.update(numbers_in(value, f"{path}{name}."))
+        elif isinstance(value, int) and not isinstance(value, bool) and value:
+            found[path + name] = value
+    return found
