@@ -118,9 +118,7 @@ def edges_table(found: Bottlenecks, url_of: Callable[[str], str], *, sketched: b
         )
         for edge in found.edges
     ]
-    links = [
-        {"source": url_of(edge.source), "target": url_of(edge.target)} for edge in found.edges
-    ]
+    links = [{"source": url_of(edge.source), "target": url_of(edge.target)} for edge in found.edges]
     return _told(Table("bottlenecks-path", columns, rows, links), sketched)
 
 
