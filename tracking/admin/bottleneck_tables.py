@@ -55,10 +55,10 @@ _SKETCHED: Final = ("wait_median_ms", "wait_p95_ms")
 
 def blocks_table(found: Bottlenecks, where: Where, *, sketched: bool) -> Table:
     """`sketched`: edges were read with their sketches."""
-    links = []
-    for block in found.blocks:
-        urls = {name: where(block, name) for name in ("block", "arrived", "failed", "retries")}
-        links.append({name: url for name, url in urls.items() if url})
+    links = [
+        {name: where(block, name) for name in ("block", "arrived", "failed", "retries")}
+        for block in found.blocks
+    ]
     rows = [_block(block) for block in found.blocks]
     return _told(Table("bottlenecks-blocks", _BLOCKS, rows, links), sketched)
 
@@ -99,7 +99,8 @@ def _block(block: Block) -> list[Value]:
     ]
 
 
-def edges_table(found: Bottlenecks, *, sketched: bool) -> Table:
+def edges_table(found: Bottlenecks, url_of: Callable[[str], str], *, sketched: bool) -> Table:
+    """`url_of`: where the visits of a block are listed, by its name."""
     columns = {
         "source": "from",
         "target": "to",
@@ -117,7 +118,8 @@ def edges_table(found: Bottlenecks, *, sketched: bool) -> Table:
         )
         for edge in found.edges
     ]
-    return _told(Table("bottlenecks-path", columns, rows), sketched)
+    links = [{"source": url_of(edge.source), "target": url_of(edge.target)} for edge in found.edges]
+    return _told(Table("bottlenecks-path", columns, rows, links), sketched)
 
 
 def _told(table: Table, sketched: bool) -> Table:

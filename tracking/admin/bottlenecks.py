@@ -78,14 +78,15 @@ def bottlenecks_page(request: HttpRequest) -> HttpResponse:
             moment=asked.moment,
             edge_sketches=as_csv,
         )
-        where = partial(_where, Links(asked), found)
+        links = Links(asked)
+        where = partial(_where, links, found)
         tables = {
             "blocks": blocks_table(found, where, sketched=as_csv),
-            "path": edges_table(found, sketched=as_csv),
+            "path": edges_table(found, partial(_of_name, links, found), sketched=as_csv),
         }
         if request.GET.get("table") == "steps":
             tables["steps"] = steps_table(found)
-        shown = _shown(asked, found, tables) if found.blocks else {"found": found}
+        shown = _shown(asked, links, found, tables) if found.blocks else {"found": found}
     return answer(
         asked,
         "tracking/bottlenecks.html",
@@ -96,8 +97,9 @@ def bottlenecks_page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _shown(asked: Asked, found: Bottlenecks, tables: Mapping[str, Table]) -> dict[str, Any]:
-    links = Links(asked)
+def _shown(
+    asked: Asked, links: Links, found: Bottlenecks, tables: Mapping[str, Table]
+) -> dict[str, Any]:
     where = partial(_where, links, found)
     path = path_of(found)
     return {
@@ -113,7 +115,7 @@ def _shown(asked: Asked, found: Bottlenecks, tables: Mapping[str, Table]) -> dic
         "edges_csv": asked.csv_url("path"),
         "blocks_sheet": sheet_of(tables["blocks"]),
         "blocks_csv": asked.csv_url("blocks"),
-        "chart": _chart(asked, found) if found.elapsed_ms else None,
+        "chart": _chart(asked, links, found) if found.elapsed_ms else None,
         "widened": asked.window is not None and asked.window.span != found.window.span,
         "span_before": span_before(found.window.span),
     }
@@ -130,6 +132,11 @@ def _where(links: Links, found: Bottlenecks, block: Block, name: str) -> str:
     if name == "retries":
         return links.visits(start, end, **known, retries="1") if counts.retries else ""
     return links.visits(start, end, **known)
+
+
+def _of_name(links: Links, found: Bottlenecks, name: str) -> str:
+    start, end = found.window.start, found.window.end
+    return links.visits(start, end, flow=found.flow or "", block=name) if name else ""
 
 
 def _figures(links: Links, found: Bottlenecks) -> list[tuple[str, str, str, str]]:
@@ -202,7 +209,7 @@ def _spot(links: Links, found: Bottlenecks, spot: HotSpot) -> Spot:
     return Spot(spot.line, spot.often, url)
 
 
-def _chart(asked: Asked, found: Bottlenecks) -> StepChart:
+def _chart(asked: Asked, links: Links, found: Bottlenecks) -> StepChart:
     """The blocks that take most, and all others together."""
     largest = sorted(found.blocks, key=lambda block: (-block.counts.elapsed_ms, block.name))
     stacked = [block for block in largest if block.counts.elapsed_ms][:_STACKED]
@@ -223,6 +230,12 @@ def _chart(asked: Asked, found: Bottlenecks) -> StepChart:
         say=lambda ms: duration(round(ms)),
         bars=series,
         spans=True,
+        urls=[
+            links.visits(begin, end, flow=found.flow or "") if whole.visits else ""
+            for begin, end, whole in zip(
+                found.window.begins, found.window.ends, found.steps, strict=True
+            )
+        ],
         now=asked.moment,
         table=None,
         csv_url=asked.csv_url("steps"),

@@ -78,10 +78,11 @@ class Links:
         return self._to(self._blocks, flow, {**query, **_between("updated_at", begin, end)})
 
     def visits(
-        self, begin: datetime, end: datetime, *, flow: str, block: str, **narrowed: str
+        self, begin: datetime, end: datetime, *, flow: str, block: str = "", **narrowed: str
     ) -> str:
         """Blocks of objects by their last event; `narrowed`: to a status, or to some retries."""
-        query = {"block": block, **narrowed, **_between("updated_at", begin, end)}
+        query = {"block": block} if block else {}
+        query |= {**narrowed, **_between("updated_at", begin, end)}
         return self._to(self._blocks, flow, query)
 
     def arrived(self, begin: datetime, end: datetime, *, flow: str, block: str) -> str:

@@ -9,7 +9,8 @@ from typing import Final
 
 from tracking import vocabulary as v
 from tracking.insights.cells import Cell, cover, of_steps, read
-from tracking.insights.counts import Sketch
+from tracking.insights.counts import ENDINGS, Sketch
+from tracking.insights.sums import sums
 from tracking.insights.windows import Window, ceil_hour, floor_hour, window
 from tracking.models.rollups import BLOCK, EDGE, FLOW
 
@@ -141,24 +142,24 @@ class Observed:
     more_edges: bool = False
 
     def add_block(self, cell: Cell) -> None:
-        sums = self.blocks.get(cell["block"])
-        if sums is None:
+        block = self.blocks.get(cell["block"])
+        if block is None:
             if len(self.blocks) < BLOCKS_MAX:
-                sums = self.blocks[cell["block"]] = BlockSums()
+                block = self.blocks[cell["block"]] = BlockSums()
             else:
-                sums = self.rest = self.rest or BlockSums()
-        sums.add(cell)
+                block = self.rest = self.rest or BlockSums()
+        block.add(cell)
 
     def add_edge(self, cell: Cell) -> None:
         ends = (cell["source"], cell["target"])
-        sums = self.edges.get(ends)
-        if sums is None:
+        edge = self.edges.get(ends)
+        if edge is None:
             if len(self.edges) >= EDGES_MAX:
                 self.more_edges = True
                 return
-            sums = self.edges[ends] = EdgeSums()
-        sums.passed += cell.get("passed", 0)
-        sums.wait.add(cell.get("wait"))
+            edge = self.edges[ends] = EdgeSums()
+        edge.passed += cell.get("passed", 0)
+        edge.wait.add(cell.get("wait"))
 
 
 def on_the_hour(asked: Window) -> Window:
@@ -221,9 +222,11 @@ def by_steps(
 
 def busiest_flow(tenant: str, start: datetime, end: datetime) -> str | None:
     """The flow in which most objects started, of equals most ended; None: there was none."""
-    found: dict[str, list[int]] = {}
-    for cell in read(tenant, FLOW, cover(start, end), fields=("started", "ended")):
-        counts = found.setdefault(cell["flow"], [0, 0])
-        counts[0] += cell.get("started", 0)
-        counts[1] += sum(cell.get("ended", {}).values())
-    return max(sorted(found), key=lambda flow: found[flow], default=None)
+    numbers = {"started": "started", **{status: f"ended.{status}" for status in ENDINGS}}
+    found = sums(tenant, FLOW, cover(start, end), by=("flow",), numbers=numbers)
+
+    def objects(flow: str) -> tuple[int, int]:
+        counts = found[(flow,)]
+        return counts["started"], sum(counts[status] for status in ENDINGS)
+
+    return max(sorted(flow for (flow,) in found), key=objects, default=None)
