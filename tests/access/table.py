@@ -77,6 +77,8 @@ class Endpoint:
     good: Answer = OK
     body: Callable[[House], Any] | None = None
     empty: Answer | None = None
+    # to who has several tenants and names none
+    several: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +294,9 @@ _EXPORT, _INGEST = frozenset({v.SCOPE_EXPORT}), frozenset({v.SCOPE_INGEST})
 _EVERY: Final = dict.fromkeys(METHODS, NOT_FOUND)
 _PROBED: Final = {"GET": OK, "HEAD": OK}
 
+# numbers are of one tenant
+_NUMBERS: Final = Endpoint(_TX, "count", _READ, empty=NOT_FOUND, several=(400, None))
+
 ROWS: Final[Mapping[str, Row]] = {
     # facts and what is derived from them
     **facts(_TX, "transaction"),
@@ -456,10 +461,10 @@ ROWS: Final[Mapping[str, Row]] = {
     "api:records": Endpoint(_RECORDS, "view", _READ, "transaction"),
     "api:lineage": Endpoint(_TX, "view", _READ, "transaction"),
     "api:transaction-evidence": Endpoint(_RECORDS, "export", _EXPORT, "transaction"),
-    "api:bottlenecks": Endpoint(_TX, "count", _READ, empty=NOT_FOUND),
-    "api:costs": Endpoint(_TX, "count", _READ, empty=NOT_FOUND),
-    "api:costs-export": Endpoint(_TX, "count", _READ, empty=NOT_FOUND),
-    "api:throughput": Endpoint(_TX, "count", _READ, empty=NOT_FOUND),
+    "api:bottlenecks": _NUMBERS,
+    "api:costs": _NUMBERS,
+    "api:costs-export": _NUMBERS,
+    "api:throughput": _NUMBERS,
     "api:schema": Open(_PROBED),
     "api:docs": Open(_PROBED),
     r"api/v1/^.*\Z": Open(_EVERY, path="api/v1/nothing"),
@@ -543,6 +548,8 @@ def answer_of_endpoint(person: Person, row: Endpoint, method: str, whose: str) -
         return NOT_OFFERED
     if person.tenant is None and row.empty is not None:
         return row.empty
+    if person.has_several and row.several is not None:
+        return row.several
     if row.key and (whose != "own" or person.tenant is None):
         return NOT_FOUND
     return row.good
