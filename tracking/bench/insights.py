@@ -103,19 +103,35 @@ def pages(span: str, moment: datetime) -> list[Page]:
     start, end = floor_day(moment) - 29 * DAY, floor_day(moment) + DAY
     if span == YEAR:
         start, end = months_after(floor_month(end), -11), months_after(floor_month(end), 1)
-    times = f"from={_iso(start)}&to={_iso(end)}"
+    given = f"from={_iso(start)}&to={_iso(end)}"
     # as a client asks that counts back from now
     odd = f"from={_iso(moment - (end - start))}&to={_iso(moment)}"
-    throughput = reverse("admin:throughput")
+    throughput, bottlenecks, costs = (
+        f"{reverse(f'admin:{name}')}?span={word}" for name in ("throughput", "bottlenecks", "costs")
+    )
     api = "/api/v1/insights"
-    return [
-        Page("throughput", f"{throughput}?span={word}", flow),
-        Page("throughput of a flow", f"{throughput}?span={word}&flow={flow}", "block-03"),
-        Page("throughput, CSV", f"{throughput}?span={word}&format=csv", "started"),
-        Page("API throughput", f"{api}/throughput?{times}", flow),
-        Page("API throughput of a flow", f"{api}/throughput?{times}&flow={flow}", flow),
+    found = [
+        Page("throughput", throughput, flow),
+        Page("throughput of a flow", f"{throughput}&flow={flow}", "block-03"),
+        Page("throughput, CSV", f"{throughput}&format=csv", "started"),
+        Page("bottlenecks", f"{bottlenecks}&flow={flow}", "block-03"),
+        Page("bottlenecks, CSV of steps", f"{bottlenecks}&format=csv&table=steps", "block-03"),
+        Page("costs", costs, flow),
+        Page("costs of a flow", f"{costs}&flow={flow}", "block-03"),
+        Page("costs by resource", f"{costs}&by=resource", "tokens"),
+        Page("API throughput", f"{api}/throughput?{given}", flow),
         Page("API throughput until this minute", f"{api}/throughput?{odd}", flow),
+        Page("API bottlenecks", f"{api}/bottlenecks?{given}&flow={flow}", "block-03"),
+        Page("API bottlenecks until this minute", f"{api}/bottlenecks?{odd}", "block-03"),
+        Page("API costs", f"{api}/costs?{given}", flow),
+        Page("API costs by block", f"{api}/costs?{given}&by=block", "block-03"),
+        Page("API costs until this minute", f"{api}/costs?{odd}&step=1d", flow),
     ]
+    if span == MONTH:
+        found.insert(0, Page("home (24 hours)", reverse("admin:index"), "delivered"))
+        # a document to keep, not an answer to wait for; of a month for the accounts
+        found.append(Page("API costs, FOCUS", f"{api}/costs/export?{given}", "ServiceName"))
+    return found
 
 
 def _iso(moment: datetime) -> str:
