@@ -41,7 +41,7 @@ from tracking.verification import runs
 from tracking.verification.report import FULL, Report
 
 TENANTS: Final = ("acme", "globex")
-# A second tenant of acme's administrators.
+# A second tenant of acme's administrators, so that there is a membership to give.
 ANNEX: Final = "acme-annex"
 PASSWORD: Final = "correct horse battery staple"
 SUPERUSER, EVERYTHING, NOTHING = "superuser", "everything", "nothing"
@@ -75,9 +75,9 @@ class Person:
         return found | SUPERUSERS_ALONE if self.kind == SUPERUSER else found
 
     @property
-    def has_several(self) -> bool:
-        """Whether a member of the annex, too: so that there is a membership to give."""
-        return self.tenant == "acme" and "tracking.add_membership" in self.may
+    def is_also_of_the_annex(self) -> bool:
+        """Who makes memberships needs another tenant to make them of."""
+        return self in STAFF and "tracking.add_membership" in self.may
 
     def __str__(self) -> str:
         return self.name
@@ -140,7 +140,7 @@ def make_house() -> House:
     for person in (*STAFF, *OTHERS, BARRED, HOMELESS):
         _admit(person)
     for person in STAFF:
-        if person.has_several:
+        if person.is_also_of_the_annex:
             Membership.objects.create(user=User.objects.get(username=person.name), tenant_id=ANNEX)
     own_group = Group.objects.create(name="own group")
     ids = {tenant: _furnish(tenant, own_group) for tenant in TENANTS}

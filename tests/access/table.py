@@ -66,7 +66,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One of the API: `room` and `verb` for people, `scopes` for keys, of which one is enough."""
+    """One of the API: `room` and `verb` for people, `scopes` for keys, of which one is enough.
+
+    `several`: the answer to who has several tenants and says not which.
+    """
 
     room: str
     verb: str
@@ -77,7 +80,6 @@ class Endpoint:
     good: Answer = OK
     body: Callable[[House], Any] | None = None
     empty: Answer | None = None
-    # to who has several tenants and names none
     several: Answer | None = None
 
 
@@ -291,11 +293,10 @@ _TO_LIFETIME: Final[Answer] = (302, "admin:tracking_transaction_change")
 _CHECKPOINT = "tracking.logcheckpoint"
 _READ, _VERIFY = frozenset({v.SCOPE_READ}), frozenset({v.SCOPE_READ, v.SCOPE_VERIFY})
 _EXPORT, _INGEST = frozenset({v.SCOPE_EXPORT}), frozenset({v.SCOPE_INGEST})
+# Numbers are of one tenant.
+_INSIGHT: Final = Endpoint(_TX, "count", _READ, empty=NOT_FOUND, several=(400, None))
 _EVERY: Final = dict.fromkeys(METHODS, NOT_FOUND)
 _PROBED: Final = {"GET": OK, "HEAD": OK}
-
-# numbers are of one tenant
-_NUMBERS: Final = Endpoint(_TX, "count", _READ, empty=NOT_FOUND, several=(400, None))
 
 ROWS: Final[Mapping[str, Row]] = {
     # facts and what is derived from them
@@ -461,10 +462,10 @@ ROWS: Final[Mapping[str, Row]] = {
     "api:records": Endpoint(_RECORDS, "view", _READ, "transaction"),
     "api:lineage": Endpoint(_TX, "view", _READ, "transaction"),
     "api:transaction-evidence": Endpoint(_RECORDS, "export", _EXPORT, "transaction"),
-    "api:bottlenecks": _NUMBERS,
-    "api:costs": _NUMBERS,
-    "api:costs-export": _NUMBERS,
-    "api:throughput": _NUMBERS,
+    "api:bottlenecks": _INSIGHT,
+    "api:costs": _INSIGHT,
+    "api:costs-export": _INSIGHT,
+    "api:throughput": _INSIGHT,
     "api:schema": Open(_PROBED),
     "api:docs": Open(_PROBED),
     r"api/v1/^.*\Z": Open(_EVERY, path="api/v1/nothing"),
@@ -548,10 +549,10 @@ def answer_of_endpoint(person: Person, row: Endpoint, method: str, whose: str) -
         return NOT_OFFERED
     if person.tenant is None and row.empty is not None:
         return row.empty
-    if person.has_several and row.several is not None:
-        return row.several
     if row.key and (whose != "own" or person.tenant is None):
         return NOT_FOUND
+    if row.several is not None and person.is_also_of_the_annex:
+        return row.several
     return row.good
 
 

@@ -59,7 +59,7 @@ def test_the_window_before_is_named_by_its_length(hours: int, told: str) -> None
 
 
 def said(counts: Counts, before: Counts, **more: int) -> str:
-    rest = {"elapsed_ms": 1_000, "left": counts.ended, "grows": 0, "hours": 24, **more}
+    rest = {"tenths": counts.elapsed_ms, "left": counts.ended, "grows": 0, "hours": 24, **more}
     return of_block(counts, before, verdict="fine", span="the day before", **rest)
 
 
@@ -108,8 +108,8 @@ def test_a_block_is_told_with_what_is_known(counts: Counts, before: Counts, told
 
 
 def test_several_bottlenecks_are_told_together() -> None:
-    worst = [("a", Counts(queue_ms=300)), ("b", Counts(work_ms=200, queue_ms=100))]
-    lines = summary([*worst, ("c", Counts(queue_ms=100))], ["d", "e"], None, 1_000)
+    worst = [("a", Counts(queue_ms=300), 300), ("b", Counts(work_ms=200, queue_ms=100), 299)]
+    lines = summary([*worst, ("c", Counts(queue_ms=100), 101)], ["d", "e"], None)
     assert [str(line) for line in lines] == [
         "`a`, `b` and `c` are the bottlenecks: together they take 70 % of all elapsed time, 71 % of"
         " it waiting.",

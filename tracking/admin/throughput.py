@@ -118,7 +118,9 @@ def figures(found: Throughput, links: Links) -> list[Figure]:
                 "mute",
                 "timer",
                 "",
-                f"median; 95 of 100 within {span_text(spans.p95)}",
+                "median"
+                if spans.p95 is None
+                else f"median; 95 of 100 within {span_text(spans.p95)}",
                 changes(spans.median, medians, span_text, "bad"),
             )
         )

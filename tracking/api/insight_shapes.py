@@ -7,7 +7,8 @@ from typing import Any
 
 from tracking.api import shapes
 from tracking.insights.counts import Counts, Spans
-from tracking.insights.throughput import BlockPart, Comparison, Step, Throughput, change
+from tracking.insights.records import BlockPart
+from tracking.insights.throughput import Comparison, Step, Throughput, change
 from tracking.insights.windows import Window
 
 Shape = dict[str, Any]

@@ -94,7 +94,7 @@ def bottlenecks(
         tenant=tenant,
         flow=flow,
         window=window,
-        summary=_summary(blocks, elapsed),
+        summary=_summary(blocks),
         objects=found.flow,
         objects_before=flow_of(tenant, flow, start, end),
         elapsed_ms=elapsed,
@@ -123,13 +123,13 @@ def _told_by_steps(blocks: Mapping[str, BlockSums]) -> list[str]:
     return list(dict.fromkeys([*by_size[:STEPS_OF_LARGEST], *by_pile[:STEPS_OF_PILES]]))
 
 
-def _summary(blocks: Sequence[Block], elapsed: int) -> list[Line]:
+def _summary(blocks: Sequence[Block]) -> list[Line]:
     largest = min(blocks, key=lambda each: (-each.counts.elapsed_ms, each.rank), default=None)
+    worst = [block for block in blocks if block.verdict == BOTTLENECK]
     return summary(
-        [(block.name, block.counts) for block in blocks if block.verdict == BOTTLENECK],
+        [(block.name, block.counts, block.tenths) for block in worst],
         [block.name for block in blocks if block.verdict == GROWING],
-        (largest.name, largest.counts) if largest else None,
-        elapsed,
+        (largest.name, largest.counts, largest.tenths) if largest else None,
     )
 
 

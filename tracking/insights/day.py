@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tracking.insights.cells import of_steps
 from tracking.insights.counts import Counts
 from tracking.insights.spans import lately
 from tracking.insights.sums import total
-from tracking.insights.throughput import OBJECTS, objects_of
+from tracking.insights.throughput import OBJECTS, objects_by_step
 from tracking.insights.windows import Window, floor_hour, floor_minute
 from tracking.models.rollups import FLOW
 
@@ -31,7 +30,7 @@ def last_day(tenants: Sequence[str], moment: datetime) -> Day:
     """Of several tenants together. The caller has made sure that they may be seen."""
     window = lately("24h", moment, "1h")
     other = window.same_weekday()
-    hours, before = _hours(tenants, window), _hours(tenants, other)
+    hours, before = objects_by_step(tenants, window), objects_by_step(tenants, other)
     now, so_far = Counts(), Counts()
     for counts in hours:
         _add(now, counts)
@@ -41,13 +40,6 @@ def last_day(tenants: Sequence[str], moment: datetime) -> Day:
             _add(so_far, counts)
     so_far.add_objects(total(tenants, FLOW, floor_hour(cut), cut, numbers=OBJECTS))
     return Day(window, hours, before, now, so_far)
-
-
-def _hours(tenants: Sequence[str], window: Window) -> list[Counts]:
-    found = [Counts() for _ in window.begins]
-    for index, cell in of_steps(tenants, FLOW, window, fields=("started", "ended")):
-        found[index].add_objects(objects_of(cell))
-    return found
 
 
 def _add(found: Counts, added: Counts) -> None:

@@ -100,7 +100,6 @@ def ranked(
     equals what takes most of the elapsed time."""
     parts = _parts(found)
     waits, went_on = _edges_by_block(found)
-    elapsed = elapsed_of(found)
     blocks = []
     for name, sums in found.blocks.items():
         counts, earlier, told = sums.counts, before.get(name, _NONE), steps.get(name, ())
@@ -118,7 +117,7 @@ def ranked(
         why = of_block(
             counts,
             earlier,
-            elapsed_ms=elapsed,
+            tenths=queue + work,
             left=left,
             grows=grows,
             verdict=verdict,

@@ -20,6 +20,7 @@ from tracking.insights.verdicts import (
 from tracking.insights.windows import DAY, HOUR
 
 _SAME: Final = 0.05
+_WHOLE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +78,31 @@ def of_block(
     counts: Counts,
     before: Counts,
     *,
-    elapsed_ms: int,
+    tenths: int,
     left: int,
     grows: int,
     verdict: str,
     hours: float,
     span: str,
 ) -> str:
-    """Why it stands where it stands; its name goes before. `span`: the window before, in words."""
-    told = [_takes(counts, elapsed_ms), _rates(counts.arrived, left, grows, hours)]
+    """Why it stands where it stands; its name goes before. `tenths` of a percent of all elapsed
+    time are its own; `span`: the window before, in words."""
+    told = [_takes(counts, tenths), _rates(counts.arrived, left, grows, hours)]
     told.append(_trend(counts, before, verdict, span))
     if fails_often(counts):
         told.append(f"{percent(counts.failed, counts.visits)} of its visits fail")
     return f"{'; '.join(each for each in told if each)}."
 
 
-def _takes(counts: Counts, elapsed_ms: int) -> str:
+def _takes(counts: Counts, tenths: int) -> str:
     if not counts.elapsed_ms:
         return "takes no time that is told"
-    share = f"takes {percent(counts.elapsed_ms, elapsed_ms)} of all elapsed time"
-    return f"{share}, {_split(counts)}"
+    return f"takes {_part(tenths)} of all elapsed time, {_split(counts)}"
+
+
+def _part(tenths: int) -> str:
+    """As where all parts stand side by side and add up to 100 %."""
+    return percent(tenths, _WHOLE) if tenths else "under 0.1 %"
 
 
 def _split(counts: Counts) -> str:
@@ -169,27 +175,28 @@ def of_hot_spot(counts: Counts, before: Counts, *, failed: int, span: str) -> st
 
 
 def summary(
-    worst: Sequence[tuple[str, Counts]],
+    worst: Sequence[tuple[str, Counts, int]],
     growing: Sequence[str],
-    largest: tuple[str, Counts] | None,
-    elapsed_ms: int,
+    largest: tuple[str, Counts, int] | None,
 ) -> list[Line]:
-    """`worst` are the bottlenecks, `largest` is the block that takes most."""
+    """`worst` are the bottlenecks, `largest` is the block that takes most: each with its tenths of
+    a percent of all elapsed time."""
     found = []
     if len(worst) == 1:
-        name, counts = worst[0]
-        found.append(Line((name,), f"is the bottleneck: it {_takes(counts, elapsed_ms)}."))
+        name, counts, tenths = worst[0]
+        found.append(Line((name,), f"is the bottleneck: it {_takes(counts, tenths)}."))
     elif worst:
-        took = sum(counts.elapsed_ms for _name, counts in worst)
-        waited = sum(counts.queue_ms for _name, counts in worst)
+        took = sum(counts.elapsed_ms for _name, counts, _tenths in worst)
+        waited = sum(counts.queue_ms for _name, counts, _tenths in worst)
+        part = _part(sum(tenths for _name, _counts, tenths in worst))
         text = (
-            f"are the bottlenecks: together they take {percent(took, elapsed_ms)} of all elapsed"
-            f" time, {percent(waited, took)} of it waiting."
+            f"are the bottlenecks: together they take {part} of all elapsed time,"
+            f" {percent(waited, took)} of it waiting."
         )
-        found.append(Line(tuple(name for name, _counts in worst), text))
-    elif largest and elapsed_ms:
-        name, counts = largest
-        found.append(Line((name,), f"{_takes(counts, elapsed_ms)}. No queue stands out."))
+        found.append(Line(tuple(name for name, _counts, _tenths in worst), text))
+    elif largest and largest[1].elapsed_ms:
+        name, counts, tenths = largest
+        found.append(Line((name,), f"{_takes(counts, tenths)}. No queue stands out."))
     elif largest:
         found.append(Line((), "No time passes between the records of these objects."))
     if growing:
