@@ -156,7 +156,8 @@ class Tally:
         block, vain = fields[1], fields[2]
         for place in range(3, len(fields), 5):
             resource, unit, lost, hour, scaled = fields[place : place + 5]
-            kind, names = "cost", (block, unit, lost, vain)
+            kind = "cost"
+            names: tuple[str, ...] = (block, unit, lost, vain)
             if resource:
                 kind, names = "usage", (block, resource, unit, lost, vain)
             cell = self.cells[tenant, kind, flow, version, int(hour), names]
