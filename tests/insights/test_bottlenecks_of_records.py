@@ -37,7 +37,8 @@ PATH = (
 
 @dataclass
 class Visit:
-    """Times in ms since the object's beginning; `end` is that of the record that decides it."""
+    """Times in ms since the object's beginning; `end` is that of the record that decides it, `tie`
+    the id of its first record."""
 
     block: str
     stage: str
@@ -46,14 +47,15 @@ class Visit:
     started: int | None
     end: int
     status: str
+    tie: str = ""
 
     @property
     def arrival(self) -> int:
         return min(time for time in (self.queued, self.started, self.end) if time is not None)
 
     @property
-    def order(self) -> tuple[int, int, str, int]:
-        return self.arrival, v.STAGES.index(self.stage), self.block, self.attempt
+    def order(self) -> tuple[int, int, str]:
+        return self.arrival, len(self.tie), self.tie
 
 
 def some_visits(random: Random) -> list[Visit]:
@@ -85,8 +87,9 @@ def records(name: str, visits: list[Visit], start: datetime, random: Random) -> 
     def at(ms: int) -> str:
         return clock.iso(start + timedelta(milliseconds=ms))
 
-    found = []
+    found: list[Any] = []
     for visit in visits:
+        before = len(found)
         known = {"transaction": name, "object": {"id": name, "type": "order"}}
         known |= {"block": visit.block, "stage": visit.stage, "attempt": visit.attempt}
         last = {"status": visit.status, "occurred_at": at(visit.end)}
@@ -103,6 +106,8 @@ def records(name: str, visits: list[Visit], start: datetime, random: Random) -> 
             if visit.started is not None and visit.status != v.STARTED:
                 found.append(record(**known, status=v.STARTED, occurred_at=at(visit.started)))
         found.append(record(**known, **last))
+        own = [(each["occurred_at"], len(each["id"]), each["id"]) for each in found[before:]]
+        visit.tie = min(own)[2]
     return found
 
 

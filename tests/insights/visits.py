@@ -105,10 +105,11 @@ def put_visit(visit: Visit, **at: str) -> None:
 
 def put_object(each: Object, **at: str) -> None:
     put("flow", each.started, {"started": 1}, version=each.version, **at)
+    numbers = sketch(f"throughput.{each.status}", each.busy + each.idle)
     if each.status == v.IN_TRANSIT:
+        put("flow", each.ended, numbers, version=each.version, **at)
         return
-    numbers = {f"ended.{each.status}": 1, "busy_ms": each.busy, "idle_ms": each.idle}
-    numbers |= sketch(f"throughput.{each.status}", each.busy + each.idle)
+    numbers |= {f"ended.{each.status}": 1, "busy_ms": each.busy, "idle_ms": each.idle}
     put("flow", each.ended, numbers, version=each.version, **at)
     ends = {"source": each.last, "target": ""}
     put("edge", each.ended, {"passed": 1}, version=each.version, **at, **ends)

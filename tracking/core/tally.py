@@ -156,10 +156,10 @@ class Tally:
         block, vain = fields[1], fields[2]
         for place in range(3, len(fields), 5):
             resource, unit, lost, hour, scaled = fields[place : place + 5]
-            kind = "cost"
             names: tuple[str, ...] = (block, unit, lost, vain)
             if resource:
-                kind, names = "usage", (block, resource, unit, lost, vain)
+                names = (block, resource, unit, lost, vain)
+            kind = "usage" if resource else "cost"
             cell = self.cells[tenant, kind, flow, version, int(hour), names]
             cell["lines"] += sign
             signed = sign

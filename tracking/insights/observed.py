@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from tracking import vocabulary as v
 from tracking.insights.cells import Cell, cover, of_steps, read
@@ -124,8 +124,9 @@ class FlowSums:
         self.started += cell.get("started", 0)
         for status, count in cell.get("ended", {}).items():
             self.ended[status] = self.ended.get(status, 0) + count
-        for sketch in cell.get("throughput", {}).values():
-            self.throughput.add(sketch)
+        throughput: Mapping[str, Any] = cell.get("throughput", {})
+        for status in ENDINGS:  # those in transit have yet to spend theirs
+            self.throughput.add(throughput.get(status))
         self.busy_ms += cell.get("busy_ms", 0)
         self.idle_ms += cell.get("idle_ms", 0)
         self.retries += cell.get("retries", 0)
