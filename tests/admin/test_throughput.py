@@ -311,6 +311,10 @@ def test_many_flows_and_blocks_are_cut_short_and_say_so() -> None:
     assert charts["parts"].bars[0].label == "flow-29"
     assert re.fullmatch(r"And \d+ more\.", charts["parts"].note)
     assert "(flow-" in charts["blocks"].bars[0].label
+    # what a block does with its time is told by another page, of the same time
+    url = charts["blocks"].bars[0].url
+    assert url.startswith(f"{reverse('admin:bottlenecks')}?flow=flow-")
+    assert signed_in("developer").get(url).status_code == 200
     # the rest is in the table
     assert len(charts["parts"].sheet.rows) >= 30
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.dateparse import parse_date, parse_datetime
 from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -74,6 +75,14 @@ class Asked:
         for name, value in change.items():
             query[name] = value
         return f"{self.request.path}?{query.urlencode()}"
+
+    def elsewhere(self, page: str, **change: str) -> str:
+        """Another insight page, asked for the same time."""
+        query = QueryDict(mutable=True)
+        for name in ("tenant", "flow", "span", "from", "to", "step"):
+            if given := change.get(name, self.request.GET.get(name)):
+                query[name] = given
+        return f"{reverse(page)}?{query.urlencode()}"
 
     def csv_url(self, table: str) -> str:
         return self.url(format="csv", table=table)
