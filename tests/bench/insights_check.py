@@ -1,10 +1,10 @@
 """`python -m tests.bench.insights_check DIRECTORY`: the rollups of both real logs, counted again.
 
 Imports bpic2012 and Olist through the one door, lets the follower derive the rollups, and
-compares what the cells of many windows add up to with the same counted from the raw files
-(tests/bench/raw_logs.py, which knows nothing of the product): counts, sums and edges are equal,
-quantiles are within 1 %. `--raw-only` prints the figures of the raw files alone.
-Exit 0 when all of it holds, 1 when not.
+compares what the cells of many windows add up to, and what the API tells of them, with the same
+counted from the raw files (tests/bench/raw_logs.py, which knows nothing of the product): counts,
+sums and edges are equal, quantiles are within 1 %. `--raw-only` prints the figures of the raw
+files alone. Exit 0 when all of it holds, 1 when not.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.insights_told import Api, read_key, told_wrongly
 from tests.bench.raw_logs import Facts, Name, Record, bpic2012, facts, ms, olist, quantile
 from tests.bench.real_logs import BPIC, OLIST, TENANT, Database, Report
 from tracking.mongo.embedded import EmbeddedMongo
@@ -113,6 +114,7 @@ def use(database: Database) -> None:
 
 def compare(log: Log, counted: Facts, chance: random.Random, report: Report) -> None:
     worst = 0.0
+    api = Api(read_key(TENANT), log.flow)
     for what, start, end in windows(counted, chance):
         told = of_cells(log, start, end)
         counts, spans = counted.within(ms(start), ms(end))
@@ -125,6 +127,11 @@ def compare(log: Log, counted: Facts, chance: random.Random, report: Report) -> 
         off = max((off_by(told, name, own) for name, own in spans.items()), default=0.0)
         report.check(f"{log.name}, {what}: {len(spans)} sketches, off by > 1 %", off > 0.01, False)
         worst = max(worst, off)
+        if what == ALL:
+            say_spans(log, told, spans, report)
+            start, end = whole_months(counted)
+        wrong = sorted(told_wrongly(api, counted, start, end))
+        report.check(f"{log.name}, {what}: told by the API otherwise", wrong[:20], [])
     report.figure(f"{log.name}: a quantile is off by at most", f"{100 * worst:.3f} %")
     for hour in busy_hours(counted, chance):
         wrong = sorted(minute_differences(log, counted, hour))
@@ -147,6 +154,22 @@ def differences(
             yield (
                 f"{' '.join(name)}: n {sketch['n']}, sum {sketch['ms']}, not {len(own)}, {sum(own)}"
             )
+
+
+def say_spans(log: Log, told: Told, spans: Mapping[Name, list[int]], report: Report) -> None:
+    """Median and 95th percentile of what has no edges, exact and as the sketches have it."""
+    from tracking.core import sketch
+
+    for name, own in sorted(spans.items()):
+        if name[0] == "edge":
+            continue
+        found = sketch.quantiles(told.sketches[name]["b"], (0.5, 0.95))
+        exact = _middle_and_most(own)
+        pairs = (
+            f"{_hours(one)} (sketch {_hours(Fraction(other or 0))})"
+            for one, other in zip(exact, found, strict=True)
+        )
+        report.figure(f"{log.name}: {' '.join(name[-2:])}", f"n {len(own)}: {', p95 '.join(pairs)}")
 
 
 def may_be_off(name: Name, counts: Mapping[Name, Fraction]) -> Fraction:
@@ -175,6 +198,11 @@ def off_by(told: Told, name: Name, own: list[int]) -> float:
 
 
 # --- Windows -----------------------------------------------------------------------------------
+
+
+def whole_months(counted: Facts) -> tuple[datetime, datetime]:
+    first, last = (each.replace(day=1, hour=0) for each in spread(counted))
+    return first, (last + 31 * DAY).replace(day=1)
 
 
 def windows(counted: Facts, chance: random.Random) -> Iterator[tuple[str, datetime, datetime]]:

@@ -16,6 +16,8 @@ from pymongo.collection import Collection
 from rich.table import Table
 
 from tracking import clock
+from tracking.bench.histories import histories
+from tracking.bench.pages import post
 from tracking.bench.questions import QUESTIONS, Question, write_journal
 from tracking.bench.report import Report, number, percentile
 from tracking.bench.rollups import DAY, RESOURCES, TENANT, History, flow_of, write_history
@@ -28,6 +30,8 @@ _LONG: Final = {MONTH: "30d", YEAR: "12mo"}
 # What any page may take, 95 of 100 times.
 _MOST_MS: Final = {MONTH: 500.0, YEAR: 1_000.0}
 _SECONDS: Final = {MONTH: 30 * 86_400, YEAR: 365 * 86_400}
+
+_POSTED: Final = 600
 
 _COLUMNS: Final = tuple(
     f"{span} {what}" for span in SPANS for what in ("p50", "p95", "CPU", "size")
@@ -71,6 +75,7 @@ def run(options: dict[str, Any]) -> Report:
             end=floor_hour(moment) + HOUR,
             **{name: options[name] for name in ("days", "hours_of", "rate", "flows", "blocks")},
         )
+        _live(stage)
         _price(stage, history)
         report.say(f"Writing the cells of {history.records:,} records.")
         write_history(database["rollup"], history)
@@ -136,6 +141,14 @@ def pages(span: str, moment: datetime) -> list[Page]:
 
 def _iso(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M}:00Z"
+
+
+def _live(stage: Stage) -> None:
+    """Some records that were posted: of a journal without any the home page tells nothing."""
+    stage.start_follower()
+    post(stage, histories(_POSTED))
+    stage.wait_until_derived(_POSTED)
+    stage.stop("follower")
 
 
 def _price(stage: Stage, history: History) -> None:
