@@ -454,6 +454,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "api:records": Endpoint(_RECORDS, "view", _READ, "transaction"),
     "api:lineage": Endpoint(_TX, "view", _READ, "transaction"),
     "api:transaction-evidence": Endpoint(_RECORDS, "export", _EXPORT, "transaction"),
+    "api:throughput": Endpoint(_TX, "count", _READ, empty=NOT_FOUND),
     "api:schema": Open(_PROBED),
     "api:docs": Open(_PROBED),
     r"api/v1/^.*\Z": Open(_EVERY, path="api/v1/nothing"),

@@ -16,7 +16,7 @@ from tracking.api.urls import urlpatterns
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 NAMED = set(re.findall(r"`([^`\n]+)`", TEXT))
-SOURCES = ("api", "access", "core", "ingest", "running", "errors.py")
+SOURCES = ("api", "access", "core", "ingest", "insights", "running", "errors.py")
 RAISED = re.compile(
     r"""(?:BadRequest|Refusal|Unauthorized|Forbidden|[Pp]roblem|unauthorized|self\.bad)\(\s*"""
     r"""(?:(?:\d{3}|pointer|where|f?"[^"]*")\s*,\s*)?"([a-z_]+)"\s*,"""

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from tests.core import oracle
@@ -187,7 +188,7 @@ def shares(
     queue = [Fraction(0)] * len(visits)
     work = [Fraction(0)] * len(visits)
     ordered = sorted(bounds)
-    for begins, ends in zip(ordered, ordered[1:], strict=False):
+    for begins, ends in pairwise(ordered):
         length = Fraction(oracle.milliseconds(ends - begins))
         working, waiting = [], []
         for index, visit in enumerate(visits):

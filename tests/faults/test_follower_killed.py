@@ -13,6 +13,7 @@ import pytest
 from django.db import connection
 
 from tests.faults.processes import Outside, kill, manage, ran, uri_of, wait_for
+from tests.projection.rollups import assert_rollups_equal_oracle
 from tests.projection.world import assert_derived_equals_oracle, cut, histories, post_at
 from tests.tools import make_tenant
 from tests.verification.world import assert_verified
@@ -58,6 +59,7 @@ def test_killed_again_and_again_while_posts_come_in(tmp_path: Path) -> None:
 
     assert sorted(outside.recorded()) == sorted(record["id"] for record in records)
     assert assert_derived_equals_oracle() == 250
+    assert assert_rollups_equal_oracle() > 250
     incremental = outside.derived()
     code, output = ran("rebuild", "--check", uri=uri, data=tmp_path)
     assert (code, "equal to what the journal says" in output) == (0, True), output

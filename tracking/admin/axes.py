@@ -29,10 +29,12 @@ _SPANS_MS: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """`minor`: left out where it is narrow."""
+    """`below`: a second line, such as the date where a new one begins. `minor`: left out where it
+    is narrow."""
 
     at: float
     text: str
+    below: str = ""
     minor: bool = False
 
 
@@ -66,8 +68,8 @@ def time_ticks(window: Window) -> list[Tick]:
     chosen = window.begins[::every]
     texts = list(_time_words(chosen, window))
     return [
-        Tick(share_of(window, begin), text, minor=bool(number % 2))
-        for number, (begin, text) in enumerate(zip(chosen, texts, strict=True))
+        Tick(share_of(window, begin), text, below, minor=bool(number % 2))
+        for number, (begin, (text, below)) in enumerate(zip(chosen, texts, strict=True))
     ]
 
 
@@ -88,20 +90,20 @@ def _even(every: int, window: Window) -> int:
     return every
 
 
-def _time_words(chosen: Sequence[datetime], window: Window) -> Iterable[str]:
+def _time_words(chosen: Sequence[datetime], window: Window) -> Iterable[tuple[str, str]]:
+    """What each label says, and below it what the labels before do not say already. Every second
+    one may be left out, so two of them say it."""
     apart = chosen[1] - chosen[0] if len(chosen) > 1 else window.span
-    before: datetime | None = None
+    said: list[str] = []
     for begin in chosen:
-        another_year = before is not None and before.year != begin.year
         if window.step.endswith("mo"):
-            yield f"{begin:%b %Y}" if before is None or another_year else f"{begin:%b}"
+            text, below = f"{begin:%b}", f"{begin:%Y}"
         elif apart >= DAY and not (begin.hour or begin.minute):
-            yield f"{begin:%-d %b %Y}" if another_year else f"{begin:%-d %b}"
-        elif before is not None and before.date() == begin.date():
-            yield f"{begin:%H:%M}"
+            text, below = f"{begin:%-d %b}", f"{begin:%Y}"
         else:
-            yield f"{begin:%-d %b}" if not (begin.hour or begin.minute) else f"{begin:%-d %b %H:%M}"
-        before = begin
+            text, below = f"{begin:%H:%M}", f"{begin:%-d %b}"
+        yield text, "" if said[-2:].count(below) == 2 else below
+        said.append(below)
 
 
 def step_words(window: Window, index: int) -> str:

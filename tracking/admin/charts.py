@@ -170,6 +170,7 @@ def by_steps(
     spans: bool = False,
     whole: bool = True,
     at_end: bool = False,
+    summed: bool = True,
     urls: Sequence[str] = (),
     now: datetime | None = None,
     table: Table | None = None,
@@ -180,7 +181,8 @@ def by_steps(
 
     `say` writes a value, `tick` one of the axis (as a rule shorter). `spans`: values are durations
     in ms; `whole`: they are counts, which no tick divides. `at_end`: a line's value is that of its
-    step's end, not of the step. `urls`: where each step leads. `now` is marked.
+    step's end, not of the step; `summed`: what steps hold may be added up. `urls`: where each
+    step leads. `now` is marked.
     """
     places = [share_of(window, begin) for begin in (*window.begins, window.end)]
     middles = [end if at_end else (start + end) / 2 for start, end in pairwise(places)]
@@ -203,7 +205,7 @@ def by_steps(
     return StepChart(
         name=name,
         title=title,
-        says=_sentence(title, window, shown, say, summed=not (spans or at_end)),
+        says=_sentence(title, window, shown, say, summed=summed and not (spans or at_end)),
         y_ticks=[Tick(scale.at(value), words(value)) for value in ticks],
         x_ticks=time_ticks(window),
         slots=slots,
@@ -216,7 +218,7 @@ def by_steps(
             *(Key(each.name, each.tone, "dash" if each.dashed else "line") for each in lines),
             *(Key(each.name, each.tone, "band") for each in bands),
         ],
-        empty=not any(value for each in shown for value in each.values),
+        empty=_is_empty(shown, counted=summed and not spans),
         sheet=sheet_of(table) if table else None,
         csv_url=csv_url,
         note=note,
@@ -257,6 +259,13 @@ def spark(values: Values, *, says: str, other: Values = ()) -> Spark:
     feet = [0 if value is not None else None for value in values]
     below = area(places, feet, values, scale)
     return Spark(says, line(places, values, scale), below, line(places, other, scale))
+
+
+def _is_empty(shown: Sequence[Series], *, counted: bool) -> bool:
+    """Of counts, whether all are 0; of spans and shares, for which 0 is news, whether there is
+    none."""
+    values = [value for each in shown for value in each.values if value is not None]
+    return not any(values) if counted else not values
 
 
 def _extent(

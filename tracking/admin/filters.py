@@ -126,6 +126,31 @@ def with_status(rows: QuerySet, status: str | None, moment: datetime) -> QuerySe
     return rows.filter(status=status) if status in v.TRANSACTION_STATUSES else rows
 
 
+class InTransitAtFilter(DropdownFilter):
+    """What was on its way at a moment, which only links name."""
+
+    title, parameter_name = "in transit at", "in_transit_at"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        moment = self._moment(request.GET.get(self.parameter_name))
+        if moment is None:
+            return []
+        return [(request.GET[self.parameter_name], f"{moment:%-d %b %Y %H:%M} UTC")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        moment = self._moment(self.value())
+        if moment is None:
+            return queryset
+        later = Q(updated_at__gte=moment) | Q(status=v.IN_TRANSIT)
+        return queryset.filter(later, created_at__lt=moment)
+
+    def _moment(self, text: str | None) -> datetime | None:
+        try:
+            return datetime.strptime(text or "", "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+
+
 class WarningFilter(DropdownFilter):
     title, parameter_name = "warnings", "warning"
 

@@ -28,7 +28,7 @@ from tracking.errors import BadRequest
 from tracking.insights.cells import flows_of
 from tracking.insights.spans import SPANS, USUAL_SPAN, lately
 from tracking.insights.tables import Table, csv_of
-from tracking.insights.windows import Window, usual_step, window
+from tracking.insights.windows import Window, count_and_unit, usual_step, window
 from tracking.projection.status import lag
 
 OWN_SPAN: Final = "own"
@@ -97,9 +97,13 @@ class InsightForm(forms.Form):
         for name, value in (("tenant", tenants[:1]), ("flow", flows[:1] if need_flow else [])):
             if value and not given.get(name):
                 given[name] = value[0]
+        kinds = {}
         for name in ("from", "to"):
-            if moment_given := _moment(given.get(name, "")):
-                given[name] = f"{moment_given:%Y-%m-%dT%H:%M}"
+            found = _moment(given.get(name, ""))
+            if found:
+                given[name] = f"{found:%Y-%m-%dT%H:%M}"
+            # a browser's own field for times would show nothing of what is none
+            kinds[name] = "datetime-local" if found or not given.get(name) else "text"
         super().__init__(given, label_suffix="")
         self._moment = moment
         if len(tenants) > 1:
@@ -121,7 +125,7 @@ class InsightForm(forms.Form):
             self.fields[name] = _Moment(
                 label=f"{name.capitalize()} (UTC)",
                 required=False,
-                widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
+                widget=UnfoldAdminTextInputWidget(attrs={"type": kinds[name]}),
             )
         steps = dict(STEPS)
         if step := given.get("step", ""):
@@ -130,6 +134,13 @@ class InsightForm(forms.Form):
             [("", "as fits"), *steps.items()], label="In steps of", required=False
         )
         self.fields.update(more or {})
+
+    def clean_step(self) -> str:
+        step: str = self.cleaned_data["step"]
+        try:
+            return step and "{}{}".format(*count_and_unit(step))
+        except BadRequest as error:
+            raise forms.ValidationError(error.message) from None
 
     def clean(self) -> dict[str, Any]:
         """Adds `window`."""
@@ -197,7 +208,7 @@ def answer(
     *,
     title: str,
     question: str,
-    tables: Mapping[str, Callable[[], Table]],
+    tables: Mapping[str, Table],
     **shown: Any,
 ) -> HttpResponse:
     """The page; or one of its tables as CSV, by `?format=csv&table=…` (the first if none is named).
@@ -224,11 +235,11 @@ def answer(
     return TemplateResponse(request, template, context)
 
 
-def _csv(asked: Asked, tables: Mapping[str, Callable[[], Table]]) -> HttpResponse:
+def _csv(asked: Asked, tables: Mapping[str, Table]) -> HttpResponse:
     name = asked.request.GET.get("table") or next(iter(tables), "")
     if name not in tables or asked.window is None:
         raise Http404
-    table = tables[name]()
+    table = tables[name]
     called = f"{table.name}-{asked.window.start:%Y%m%dT%H%M}-{asked.window.end:%Y%m%dT%H%M}.csv"
     return HttpResponse(
         csv_of(table),

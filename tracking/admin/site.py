@@ -30,13 +30,13 @@ class DftAdminSite(UnfoldAdminSite):
         # only now: those pages ask for the site
         from tracking.admin import second_factor, sign_in
         from tracking.admin.simulating import simulation
-        from tracking.admin.throughput import throughput
+        from tracking.admin.throughput import throughput_page
 
         mine, enrol = map(self.admin_view, (second_factor.mine, second_factor.enrol))
         return [
             path("find/", self.admin_view(self.find), name="find"),
             path("simulate/", self.admin_view(simulation), name="simulate"),
-            path("insights/throughput/", self.admin_view(throughput), name="throughput"),
+            path("insights/throughput/", self.admin_view(throughput_page), name="throughput"),
             path("sso/", self.sso, name="sso"),
             path("sso/callback/", self.sso_callback, name="sso_callback"),
             # of those who are half signed in: no page of the admin is open to them

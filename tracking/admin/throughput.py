@@ -1,64 +1,193 @@
-"""The page that tells how many objects pass."""
+"""The page that tells how many objects pass, and how fast."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 
 from tracking import vocabulary as v
-from tracking.admin.axes import compact
-from tracking.admin.charts import Series, StepChart, by_steps
+from tracking.admin import display as show
+from tracking.admin.axes import Number
 from tracking.admin.insights import Asked, answer, asked_of, insight
+from tracking.admin.sheets import percent
+from tracking.admin.throughput_charts import charts_of
+from tracking.admin.throughput_tables import (
+    blocks_table,
+    objects_table,
+    parts_table,
+    records_table,
+    summary_table,
+)
+from tracking.admin.transaction_links import Links
 from tracking.insights.tables import Table
-from tracking.insights.throughput import Counts, counts_by_step
-from tracking.insights.windows import Window
+from tracking.insights.throughput import PREVIOUS, SAME_WEEKDAY, Throughput, change, throughput
 
-_TONES = {v.DELIVERED: "good", v.TX_FAILED: "bad", v.TX_FILTERED: "mute"}
+_THAN: Final = {PREVIOUS: "time before", SAME_WEEKDAY: "same weekday"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`tone`: good, bad, or none where more is neither."""
+
+    text: str
+    than: str
+    hint: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of the whole time, and how it changed; `url` is empty where there is no list."""
+
+    word: str
+    text: str
+    tone: str
+    icon: str
+    url: str
+    hint: str
+    changes: list[Change]
 
 
 @insight
-def throughput(request: HttpRequest) -> HttpResponse:
+def throughput_page(request: HttpRequest) -> HttpResponse:
     asked = asked_of(request)
-    charts: list[StepChart] = []
-    tables = {}
+    tables: dict[str, Table] = {}
+    shown: dict[str, Any] = {}
     if asked.window is not None:
-        counts = counts_by_step(asked.tenant, asked.window, flow=asked.flow or None)
-        table = _objects(asked.window, counts)
-        tables = {table.name: lambda: table}
-        charts = [_ended(asked, asked.window, counts, table)]
+        found = throughput(asked.tenant, asked.window, flow=asked.flow or None, moment=asked.moment)
+        links = Links(asked)
+        tables = {
+            "objects": objects_table(found, links),
+            "summary": summary_table(found),
+            "records": records_table(found, links),
+            "parts": parts_table(found, links),
+            "blocks": blocks_table(found, links),
+        }
+        shown = {
+            "figures": figures(found, links),
+            "compared": [
+                (_THAN[name], each.start, each.end) for name, each in found.comparisons.items()
+            ],
+            "summary_url": asked.csv_url("summary"),
+            "charts": charts_of(asked, found, links, tables),
+        }
+    return _answer(asked, tables, shown)
+
+
+def _answer(asked: Asked, tables: Mapping[str, Table], shown: dict[str, Any]) -> HttpResponse:
     return answer(
         asked,
         "tracking/throughput.html",
         title="Throughput",
         question="How many objects pass, and is it more or less than before?",
         tables=tables,
-        charts=charts,
+        **shown,
     )
 
 
-def _objects(window: Window, counts: list[Counts]) -> Table:
-    return Table(
-        "objects",
-        {"from": "from (UTC)", "to": "to (UTC)", "started": "started", **{s: s for s in _TONES}},
-        [
-            (begin, end, each.started, *(each.ended[status] for status in _TONES))
-            for begin, end, each in zip(window.begins, window.ends, counts, strict=True)
-        ],
+def figures(found: Throughput, links: Links) -> list[Figure]:
+    counts, start, end = found.counts, found.window.start, found.window.end
+    others = found.comparisons
+
+    def changes(
+        now: float | None, before: Mapping[str, float | None], say: Any, more_is: str = "none"
+    ) -> list[Change]:
+        return [change_of(now, before[name], than, say, more_is) for name, than in _THAN.items()]
+
+    def counted(name: str, tone: str, icon: str, url: str, hint: str, more_is: str) -> Figure:
+        now = getattr(counts, name)
+        before = {each: getattr(other.counts, name) for each, other in others.items()}
+        told = changes(now, before, count_text, more_is)
+        return Figure(show.word(name), count_text(now), tone, icon, url if now else "", hint, told)
+
+    def ended(status: str, hint: str, more_is: str) -> Figure:
+        tone, icon = show.LOOKS[status]
+        return counted(status, tone, icon, links.ended(status, start, end), hint, more_is)
+
+    shares = {name: other.counts.failed_share for name, other in others.items()}
+    told = [
+        counted("started", "info", "play_circle", links.started(start, end), "first event", "none"),
+        ended(v.DELIVERED, "arrived", "good"),
+        ended(v.TX_FAILED, "a block failed, nothing got beyond it", "bad"),
+        ended(v.TX_FILTERED, "a filter ended them", "none"),
+        Figure(
+            "in transit",
+            count_text(found.in_transit),
+            *show.LOOKS[v.IN_TRANSIT],
+            links.in_transit(end) if found.in_transit else "",
+            "at the end of this time" if found.until == end else "now",
+            [],
+        ),
+        Figure(
+            "failure rate",
+            share_text(counts.failed_share),
+            "bad",
+            "percent",
+            "",
+            "failed, of what ended",
+            changes(counts.failed_share, shares, share_text, "bad"),
+        ),
+    ]
+    if found.spans is not None:
+        spans = found.spans[v.DELIVERED]
+        medians = {
+            name: other.spans.median if other.spans else None for name, other in others.items()
+        }
+        told.append(
+            Figure(
+                "throughput time",
+                span_text(spans.median),
+                "mute",
+                "timer",
+                "",
+                f"median; 95 of 100 within {span_text(spans.p95)}",
+                changes(spans.median, medians, span_text, "bad"),
+            )
+        )
+    before = {name: other.counts.recorded for name, other in others.items()}
+    told.append(
+        Figure(
+            "records",
+            count_text(counts.recorded),
+            "mute",
+            "receipt_long",
+            "",
+            "of all statuses",
+            changes(counts.recorded, before, count_text),
+        )
     )
+    return told
 
 
-def _ended(asked: Asked, window: Window, counts: list[Counts], table: Table) -> StepChart:
-    return by_steps(
-        name="objects",
-        title="How many objects ended, and how?",
-        window=window,
-        say=lambda value: f"{value:,}",
-        tick=compact,
-        bars=[
-            Series(status, tone, [each.ended[status] for each in counts])
-            for status, tone in _TONES.items()
-        ],
-        lines=[Series("started", "info", [each.started for each in counts])],
-        now=asked.moment,
-        table=table,
-        csv_url=asked.csv_url(table.name),
-    )
+def change_of(now: float | None, before: float | None, than: str, say: Any, more_is: str) -> Change:
+    share = change(now, before)
+    hint = f"{than}: {say(before)}"
+    if now is None or before is None:
+        return Change(show.NONE, than, hint, "none")
+    if share is None:
+        # from nothing there is no percentage
+        return Change("same" if now == before else "new", than, hint, "none")
+    if not share:
+        return Change("same", than, hint, "none")
+    grew = share > 0
+    arrow, sign = ("▲", "+") if grew else ("▼", "−")
+    tone = "none" if more_is == "none" else more_is if grew else _OPPOSITE[more_is]
+    return Change(f"{arrow} {sign}{percent(abs(share))}", than, hint, tone)
+
+
+_OPPOSITE: Final = {"good": "bad", "bad": "good"}
+
+
+def count_text(value: Number | None) -> str:
+    return show.NONE if value is None else f"{value:,}"
+
+
+def share_text(value: float | None) -> str:
+    return show.NONE if value is None else percent(value)
+
+
+def span_text(value: float | None) -> str:
+    return show.NONE if value is None else show.duration(round(value))

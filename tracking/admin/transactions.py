@@ -41,6 +41,7 @@ class TransactionLists(ReadOnlyAdmin):
     search_help_text = "Object id, transaction id or reference"
     list_filter = (
         f.TransactionStatusFilter,
+        f.InTransitAtFilter,
         f.FlowFilter,
         f.StageFilter,
         f.BlockFilter,

@@ -169,6 +169,18 @@ search_evidence = _zip("getEvidenceOfSearch", "The same of all that is found", *
 record_detail = _read("getRecord", "One record as posted", "RecordDetail", _id("record"), _TENANT)
 
 
+_INSIGHT: Final = (
+    _parameter("tenant", "Whose numbers; needed by who has several tenants."),
+    _parameter("flow", "Of this flow alone."),
+    _parameter("from", "By default a day before `to`.", OpenApiTypes.DATETIME),
+    _parameter("to", "Until before this time; by default now.", OpenApiTypes.DATETIME),
+    _parameter("step", "15m, 1h, 1d, 1w, 1mo and the like; by default what fits the time."),
+)
+insight_throughput = _read(
+    "getThroughput", "How many objects pass, and how fast", "Throughput", *_INSIGHT
+)
+
+
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """A post-processing hook: the shared components, and the plain view that takes posts."""
     result.setdefault("components", {}).setdefault("schemas", {}).update(COMPONENTS)

@@ -93,21 +93,24 @@ class Block:
     @property
     def usage(self) -> dict[tuple[str, str], Decimal]:
         """Quantities by resource and unit."""
-        found: dict[tuple[str, str], Decimal] = {}
-        for (_number, _hour, resource, unit), quantity in self.spent.items():
-            if resource:
-                line = (resource, unit)
-                found[line] = EXACT.add(found.get(line, _NOTHING), quantity)
-        return found
+        return self.sums()[0]
 
     @property
     def costs(self) -> dict[str, Decimal]:
         """Posted amounts by currency."""
-        found: dict[str, Decimal] = {}
-        for (_number, _hour, resource, currency), amount in self.spent.items():
-            if not resource:
-                found[currency] = EXACT.add(found.get(currency, _NOTHING), amount)
-        return found
+        return self.sums()[1]
+
+    def sums(self) -> tuple[dict[tuple[str, str], Decimal], dict[str, Decimal]]:
+        """`usage` and `costs`."""
+        usage: dict[tuple[str, str], Decimal] = {}
+        costs: dict[str, Decimal] = {}
+        for (_number, _hour, resource, unit), amount in self.spent.items():
+            if resource:
+                line = (resource, unit)
+                usage[line] = EXACT.add(usage.get(line, _NOTHING), amount)
+            else:
+                costs[unit] = EXACT.add(costs.get(unit, _NOTHING), amount)
+        return usage, costs
 
     def put(self, position: int, expected: bool | None) -> None:
         """Give it its place among the transaction's blocks."""

@@ -239,10 +239,12 @@ def _sums(blocks: list[Block]) -> tuple[dict[tuple[str, str], Decimal], dict[str
     usage: dict[tuple[str, str], Decimal] = {}
     costs: dict[str, Decimal] = {}
     for block in blocks:
-        for line, quantity in block.usage.items():
-            usage[line] = EXACT.add(usage.get(line, _NOTHING), quantity)
-        for currency, amount in block.costs.items():
-            costs[currency] = EXACT.add(costs.get(currency, _NOTHING), amount)
+        for (_number, _hour, resource, unit), amount in block.spent.items():
+            if resource:
+                line = (resource, unit)
+                usage[line] = EXACT.add(usage.get(line, _NOTHING), amount)
+            else:
+                costs[unit] = EXACT.add(costs.get(unit, _NOTHING), amount)
     return usage, costs
 
 

@@ -11,8 +11,8 @@ are set apart by a control character, which names have none of:
   lost, share of elapsed time as queue, as work, block of the visit before, waiting: a visit, and
   the edge that leads to it;
 - `r`, stage, block, then by turns minute and status as one number, and records;
-- `u`, block, resource, unit, lost, vain, hour, quantity: usage;
-- `c`, block, currency, nothing, lost, vain, hour, amount: posted cost.
+- `s`, block, vain, then by turns resource (of posted cost: nothing), unit or currency, lost, hour,
+  and quantity or amount.
 
 Times are in ms, quantities and amounts times 10^18, minutes and hours since 1970 in UTC; what is
 not known, or not so, is empty. This runs for each transaction that changes: hence few calls.
@@ -20,7 +20,6 @@ not known, or not so, is empty. This runs for each transaction that changes: hen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -88,7 +87,7 @@ def entries_of(lifetime: Lifetime) -> list[str]:
         counts = "".join([f"\x1f{at}\x1f{n}" for at, n in sorted(block.counts.items())])
         found.append(f"r\x1f{block.stage}\x1f{block.name}{counts}")
         if block.spent:
-            found.extend(_spent(block, vain))
+            found.append(_spent(block, vain))
     return found
 
 
@@ -150,15 +149,20 @@ def _is_lost(block: Block, number: int) -> bool:
     return number != block.deciding.number or block.status == v.FAILED
 
 
-def _spent(block: Block, vain: str) -> Iterator[str]:
+def _spent(block: Block, vain: str) -> str:
     sums: dict[tuple[str, str, str, int], int] = {}
+    lost = "1" if block.status == v.FAILED else ""
+    one = len(block.attempts) == 1
     for (number, hour, resource, unit), quantity in block.spent.items():
-        key = (resource, unit, "1" if _is_lost(block, number) else "", hour)
-        sums[key] = sums.get(key, 0) + int(quantity.scaleb(SCALE, EXACT))
-    for (resource, unit, lost, hour), scaled in sorted(sums.items()):
-        names = (
-            f"u\x1f{block.name}\x1f{resource}\x1f{unit}"
-            if resource
-            else (f"c\x1f{block.name}\x1f{unit}\x1f")
-        )
-        yield f"{names}\x1f{lost}\x1f{vain}\x1f{hour}\x1f{scaled}"
+        if not one:
+            lost = "1" if _is_lost(block, number) else ""
+        key = (resource, unit, lost, hour)
+        scaled = int(quantity.scaleb(SCALE, EXACT))
+        sums[key] = sums[key] + scaled if key in sums else scaled
+    lines = "".join(
+        [
+            f"\x1f{resource}\x1f{unit}\x1f{lost}\x1f{hour}\x1f{scaled}"
+            for (resource, unit, lost, hour), scaled in sorted(sums.items())
+        ]
+    )
+    return f"s\x1f{block.name}\x1f{vain}{lines}"

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import Final
 
 from tracking import vocabulary as v
 from tracking.core.rollup import SEPARATOR
 from tracking.core.sketch import ENDS
 
-LIMB: Final = 10**9
-LIMBS: Final = 4
+LIMB_DIGITS: Final = 9
+_LIMBS: Final = ("q0", "q1", "q2", "q3")
 _STATUSES: Final = sorted(v.STATUS_RANK, key=lambda status: v.STATUS_RANK[status])
 
 # tenant, kind, flow, version, hour since 1970, names
@@ -57,7 +56,7 @@ class Tally:
         self._add(tenant, new, fresh, 1)
         self._add(tenant, old, [entry for entry, n in left.items() for _ in range(n)], -1)
 
-    def _add(self, tenant: str, head: list[str], entries: Iterable[str], sign: int) -> None:
+    def _add(self, tenant: str, head: list[str], entries: list[str], sign: int) -> None:
         if not head:
             return
         flow, version = head[0].split(SEPARATOR)
@@ -99,7 +98,7 @@ class Tally:
             elif kind == "t":
                 self._transaction(tenant, flow, version, fields, sign)
             else:
-                self._amount(tenant, flow, version, fields, sign)
+                self._amounts(tenant, flow, version, fields, sign)
 
     def _records(self, tenant: str, flow: str, version: str, fields: list[str], sign: int) -> None:
         names = (fields[1], fields[2])
@@ -141,20 +140,27 @@ class Tally:
         edge["lines"] += sign
         edge["passed"] += sign
 
-    def _amount(self, tenant: str, flow: str, version: str, fields: list[str], sign: int) -> None:
-        kind, block, one, two, lost, vain, hour, scaled = fields
-        if kind == "u":
-            cell = self.cells[
-                tenant, "usage", flow, version, int(hour), (block, one, two, lost, vain)
-            ]
-        else:
-            cell = self.cells[tenant, "cost", flow, version, int(hour), (block, one, lost, vain)]
-        cell["lines"] += sign
-        rest = int(scaled)
-        for place in range(LIMBS):
-            rest, limb = divmod(rest, LIMB) if place < LIMBS - 1 else (0, rest)
-            if limb:
-                cell[f"q{place}"] += sign * limb
+    def _amounts(self, tenant: str, flow: str, version: str, fields: list[str], sign: int) -> None:
+        block, vain = fields[1], fields[2]
+        for place in range(3, len(fields), 5):
+            resource, unit, lost, hour, scaled = fields[place : place + 5]
+            kind, names = "cost", (block, unit, lost, vain)
+            if resource:
+                kind, names = "usage", (block, resource, unit, lost, vain)
+            cell = self.cells[tenant, kind, flow, version, int(hour), names]
+            cell["lines"] += sign
+            signed = sign
+            if scaled[0] == "-":  # an amount given back
+                signed, scaled = -sign, scaled[1:]
+            to = len(scaled)
+            for limb in _LIMBS:
+                if to <= 0:
+                    break
+                # nine digits from the right; the last takes all that are left
+                begin = max(to - LIMB_DIGITS, 0) if limb != _LIMBS[-1] else 0
+                if number := int(scaled[begin:to]):
+                    cell[limb] += signed * number
+                to = begin
 
 
 def _sketch(cell: Numbers, name: str, span: int, sign: int) -> None:

@@ -156,7 +156,7 @@ def of_steps(
         return
     hours = Run("hour", floor_hour(window.start), window.end)
     for cell in read(tenant, kind, [hours], flow=flow, fields=("minutes",)):
-        named = {name: cell[name] for name in _NAMING if name in cell}
+        named: Cell = {name: cell[name] for name in _NAMING if name in cell}
         for minute, counts in cell.get("minutes", {}).items():
             at = cell["at"] + timedelta(minutes=int(minute))
             index = window.index(at)

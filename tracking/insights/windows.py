@@ -88,7 +88,11 @@ def window(start: datetime, end: datetime, step: str) -> Window:
         raise BadRequest(
             "bad_parameter", f"from lies in {v.YEAR_MIN} to {v.YEAR_MAX}.", parameter="from"
         )
-    if not start < end <= v.TIME_END:
+    if end > v.TIME_END:
+        raise BadRequest(
+            "bad_parameter", f"to lies in {v.YEAR_MIN} to {v.YEAR_MAX}.", parameter="to"
+        )
+    if not start < end:
         raise BadRequest("bad_parameter", "to is later than from.", parameter="to")
     begins = [start]
     while True:

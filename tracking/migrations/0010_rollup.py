@@ -3,6 +3,28 @@
 from django.db import migrations, models
 
 
+def derive_again(_apps, schema_editor):
+    """Have the follower walk all transactions once more, dropping nothing: those derived before
+    are in no rollup yet."""
+    schema_editor.connection.database["cursor"].update_many({}, AGAIN)
+
+
+AGAIN = [
+    {
+        "$set": {
+            "walk_dropping": False,
+            "walk_walking": True,
+            "walk_tenant": "",
+            "walk_after": "",
+            "walk_to": "$leaf",
+            # whoever leads now has read the cursor before
+            "epoch": {"$add": ["$epoch", 1]},
+            "round": {"$add": ["$round", 1]},
+        }
+    }
+]
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -56,4 +78,5 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
+        migrations.RunPython(derive_again, migrations.RunPython.noop),
     ]

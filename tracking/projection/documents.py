@@ -124,8 +124,9 @@ def block_document(tenant: str, lifetime: Lifetime, block: Block) -> Document:
             if name in exception:
                 document[f"error_{name}"] = exception[name]
         document["error_record"] = block.exception_record
-    document["usage"] = _usage(block.usage)
-    document["costs"] = _costs(block.costs)
+    usage, costs = block.sums()
+    document["usage"] = _usage(usage)
+    document["costs"] = _costs(costs)
     return document
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from pymongo import UpdateOne
+from pymongo import InsertOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
@@ -117,19 +117,38 @@ def numbers_in(cell: Mapping[str, Any], path: str = "") -> Numbers:
 
 def write_tally(session: ClientSession, database: Database, tally: Tally) -> None:
     """Add what a step's transactions add to rollups, in the session's transaction."""
-    writes = []
+    changed = {
+        key: (naming, {name: number for name, number in numbers.items() if number})
+        for key, (naming, numbers) in cells_of(tally).items()
+        if any(numbers.values())
+    }
+    if not changed:
+        return
+    rows = database[ROLLUP]
+    # found out first: an upsert that MongoDB repeats might come out twice (docs/decisions.md)
+    named = rows.find({"_id": {"$in": list(changed)}}, {"_id": 1}, session=session)
+    known = {row["_id"] for row in named}
+    writes: list[Any] = []
     emptied = []
-    for key, (naming, numbers) in cells_of(tally).items():
-        added = {name: number for name, number in numbers.items() if number}
-        if not added:
+    for key, (naming, added) in changed.items():
+        if key not in known:
+            writes.append(InsertOne({"_id": key, **naming, **_nested(added)}))
             continue
-        writes.append(UpdateOne({"_id": key}, {"$inc": added, "$setOnInsert": naming}, upsert=True))
+        writes.append(UpdateOne({"_id": key}, {"$inc": added}))
         if added.get("lines", 0) < 0:
             emptied.append(key)
-    if writes:
-        database[ROLLUP].bulk_write(writes, ordered=False, session=session)
+    rows.bulk_write(writes, ordered=False, session=session)
     if emptied:
         # what is derived depends on what is recorded, never on what was
-        database[ROLLUP].delete_many(
-            {"_id": {"$in": emptied}, "lines": {"$lte": 0}}, session=session
-        )
+        rows.delete_many({"_id": {"$in": emptied}, "lines": {"$lte": 0}}, session=session)
+
+
+def _nested(numbers: Numbers) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, number in numbers.items():
+        *path, last = name.split(".")
+        place = found
+        for step in path:
+            place = place.setdefault(step, {})
+        place[last] = number
+    return found

@@ -50,6 +50,7 @@ class Command(BaseCommand):
             ("differs", found.differing),
             ("has no records", found.orphans),
             ("learned path differs", found.learned),
+            ("rollup differs", found.rollups),
         ):
             for key in keys[:_SHOWN]:
                 self.stdout.write(f"{kind}: {key}")

@@ -219,6 +219,7 @@ def _check_derived(report: Report, show: Any) -> None:
         ("is not what its records say", found.differing),
         ("has no records", found.orphans),
         ("is not what was learned", found.learned),
+        ("is not what its transactions add up to", found.rollups),
     ):
         for key in keys:
             report.findings.add(
