@@ -71,5 +71,9 @@ def sketch(name: str, *spans: int) -> dict[str, int]:
 
 
 def limbs(scaled: int) -> dict[str, int]:
-    """The four numbers that keep a quantity or an amount of so many 10^-18."""
-    return {f"q{place}": scaled // 10 ** (9 * place) % 10**9 for place in range(4)}
+    """The four numbers that keep a quantity or an amount of so many 10^-18; the last has its
+    sign."""
+    found = {}
+    for place in range(3):
+        scaled, found[f"q{place}"] = divmod(scaled, 10**9)
+    return {**found, "q3": scaled}

@@ -33,6 +33,7 @@ _GROUPS: Final = (
         "Insights",
         (
             ("Throughput", "monitoring", "admin:throughput"),
+            ("Costs", "payments", "admin:costs"),
             ("Prices", "sell", "tracking.resourcerate"),
         ),
     ),
@@ -58,7 +59,7 @@ _GROUPS: Final = (
     ),
 )
 # What a page asks for.
-_RIGHTS: Final = {"admin:simulate": SIMULATE, "admin:throughput": COUNT}
+_RIGHTS: Final = {"admin:simulate": SIMULATE, "admin:throughput": COUNT, "admin:costs": COUNT}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

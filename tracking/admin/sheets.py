@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from tracking.admin.display import NONE, duration, quantity
+from tracking.core.spelling import rounded_to
 from tracking.insights.tables import Table, Value
 
 ROWS_SHOWN: Final = 200
@@ -46,14 +47,14 @@ def sheet_of(table: Table) -> Sheet:
         for column, (name, value) in enumerate(zip(names, row, strict=True)):
             is_number = isinstance(value, int | float | Decimal)
             numeric[column] |= is_number
-            text = cell_text(name, value)
+            text = cell_text(name, value, digits=table.digits)
             cells.append(Cell(text, is_number or text == NONE, links.get(name, "")))
         rows.append(cells)
     heads = [Head(title, numeric[column]) for column, title in enumerate(table.columns.values())]
     return Sheet(heads, rows, max(0, len(table.rows) - ROWS_SHOWN))
 
 
-def cell_text(name: str, value: Value) -> str:
+def cell_text(name: str, value: Value, *, digits: int | None = None) -> str:
     """A value as its column's name says it is meant (insights/tables.py)."""
     if value is None:
         return NONE
@@ -66,7 +67,7 @@ def cell_text(name: str, value: Value) -> str:
     if name.endswith("_share"):
         return percent(float(value))
     if isinstance(value, Decimal):
-        return quantity(value)
+        return quantity(value) if digits is None else rounded_to(value, digits)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 

@@ -29,6 +29,7 @@ class DftAdminSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         # only now: those pages ask for the site
         from tracking.admin import second_factor, sign_in
+        from tracking.admin.costs import costs_page
         from tracking.admin.simulating import simulation
         from tracking.admin.throughput import throughput_page
 
@@ -36,6 +37,7 @@ class DftAdminSite(UnfoldAdminSite):
         return [
             path("find/", self.admin_view(self.find), name="find"),
             path("simulate/", self.admin_view(simulation), name="simulate"),
+            path("insights/costs/", self.admin_view(costs_page), name="costs"),
             path("insights/throughput/", self.admin_view(throughput_page), name="throughput"),
             path("sso/", self.sso, name="sso"),
             path("sso/callback/", self.sso_callback, name="sso_callback"),

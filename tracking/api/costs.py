@@ -11,12 +11,11 @@ from typing import Any, Final
 
 from tracking.api import shapes
 from tracking.core.costs import ObjectCost
-from tracking.core.pricing import WIDE, Bill, Charge
+from tracking.core.pricing import NOTHING, Bill, Charge, text
 
 Shape = dict[str, Any]
 
 CHARGES_SHOWN: Final = 100
-_NOTHING: Final = Decimal(0)
 
 
 def cost_shape(cost: ObjectCost, *, partial: bool) -> Shape:
@@ -37,20 +36,15 @@ def bill_shape(whole: Bill, lost: Bill) -> Shape:
             {
                 "billing_currency": currency,
                 "billed_cost": text(total),
-                "posted_cost": text(whole.posted.get(currency, _NOTHING)),
-                "usage_cost": text(usage.get(currency, _NOTHING)),
+                "posted_cost": text(whole.posted.get(currency, NOTHING)),
+                "usage_cost": text(usage.get(currency, NOTHING)),
             }
             for currency, total in whole.totals().items()
         ],
         "lost_attempts": _amounts(lost.totals()),
-        "charges": [_charge(charge) for charge in charges[:CHARGES_SHOWN]],
+        "charges": [charge_shape(charge) for charge in charges[:CHARGES_SHOWN]],
         "more_charges": len(charges) > CHARGES_SHOWN,
     }
-
-
-def text(value: Decimal) -> str:
-    """All digits there are, without zeros at the end."""
-    return format(WIDE.normalize(WIDE.add(value, _NOTHING)), "f")
 
 
 def _amounts(totals: Mapping[str, Decimal]) -> list[Shape]:
@@ -60,7 +54,7 @@ def _amounts(totals: Mapping[str, Decimal]) -> list[Shape]:
     ]
 
 
-def _charge(charge: Charge) -> Shape:
+def charge_shape(charge: Charge) -> Shape:
     rate, amount = charge.rate, charge.amount
     return {
         "resource_name": charge.resource,

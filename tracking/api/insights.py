@@ -60,31 +60,38 @@ class InsightView(ReadView):
         return found[0]
 
     def the_flow(self) -> str | None:
-        flow = self.request.query_params.get("flow")
-        if flow is None:
+        return self.the_name("flow")
+
+    def the_name(self, name: str) -> str | None:
+        """A parameter that is a name as records have it; None where it is absent."""
+        text = self.request.query_params.get(name)
+        if text is None:
             return None
-        if len(flow) > v.NAME_MAX:
+        if len(text) > v.NAME_MAX:
             raise BadRequest(
                 "bad_parameter",
-                f"flow has at most {v.NAME_MAX} characters.",
-                parameter="flow",
+                f"{name} has at most {v.NAME_MAX} characters.",
+                parameter=name,
                 limit=v.NAME_MAX,
             )
-        if CONTROL_LINE.search(flow):
-            raise BadRequest("bad_parameter", "flow holds a control character.", parameter="flow")
-        return flow
+        if CONTROL_LINE.search(text):
+            raise BadRequest("bad_parameter", f"{name} holds a control character.", parameter=name)
+        return text
 
     def the_window(self) -> Window:
-        """By default the last 24 hours; without `to` until now, without `from` a day."""
-        start, end = self._time("from"), self._time("to")
+        """By default the last 24 hours."""
         step = self.request.query_params.get("step", "")
-        if start is None and end is None:
+        if not {"from", "to"} & self.request.query_params.keys():
             return lately(USUAL_SPAN, self.request.moment, step)
-        end = end or self.request.moment
-        start = start or max(v.TIME_MIN, end - DAY)
+        start, end = self.the_bounds()
         return window(start, end, step or usual_step(start, end))
 
-    def _time(self, name: str) -> datetime | None:
+    def the_bounds(self) -> tuple[datetime, datetime]:
+        """Without `to` until now, without `from` a day."""
+        end = self.the_time("to") or self.request.moment
+        return self.the_time("from") or max(v.TIME_MIN, end - DAY), end
+
+    def the_time(self, name: str) -> datetime | None:
         text = self.request.query_params.get(name)
         if text is None:
             return None

@@ -16,6 +16,8 @@ from tracking.api.schema_otlp import post_traces
 from tracking.api.schema_record import IDENTIFIER
 from tracking.ingest.decode import CLOUD_EVENT, CLOUD_EVENTS, JSON, NDJSON
 from tracking.ingest.inflate import ENCODINGS
+from tracking.insights.costs import BY
+from tracking.insights.focus import STEPS
 
 _PROBLEM: Final = "application/problem+json"
 _PROBLEMS: Final = {
@@ -115,6 +117,24 @@ def _zip(operation: str, summary: str, *parameters: OpenApiParameter) -> Any:
     )
 
 
+def _csv(operation: str, summary: str, *parameters: OpenApiParameter) -> Any:
+    responses: dict[Any, Any] = {
+        (status, _PROBLEM): OpenApiResponse(ref("Problem"), description=text)
+        for status, text in _PROBLEMS.items()
+    }
+    responses[200, "text/csv"] = OpenApiResponse(OpenApiTypes.STR, description=summary)
+    return extend_schema(
+        operation_id=operation,
+        summary=summary,
+        description="Needs the scope `read`, or a role that includes it.",
+        parameters=list(parameters),
+        responses=responses,
+        request=None,
+        filters=False,
+        tags=["reading"],
+    )
+
+
 _OF: Final = (_id("transaction"), _TENANT)
 transaction_list = _read(
     "listTransactions",
@@ -175,6 +195,30 @@ _INSIGHT: Final = (
     _parameter("from", "By default a day before `to`.", OpenApiTypes.DATETIME),
     _parameter("to", "Until before this time; by default now.", OpenApiTypes.DATETIME),
     _parameter("step", "15m, 1h, 1d, 1w, 1mo and the like; by default what fits the time."),
+)
+_BY: Final = OpenApiParameter(
+    "by", OpenApiTypes.STR, OpenApiParameter.QUERY, description="Grouped by what.", enum=list(BY)
+)
+insight_costs = _read(
+    "getCosts",
+    "What it cost, and what failures did",
+    "Costs",
+    *_INSIGHT,
+    _parameter("block", "Of this block alone."),
+    _parameter("resource", "The usage of this resource alone."),
+    _BY,
+)
+insight_costs_export = _csv(
+    "exportCosts",
+    "Costs under the column names of FOCUS 1.2",
+    *_INSIGHT[:-1],
+    OpenApiParameter(
+        "step",
+        OpenApiTypes.STR,
+        OpenApiParameter.QUERY,
+        description="A charge period: an hour, a day (by default) or a month.",
+        enum=list(STEPS),
+    ),
 )
 insight_throughput = _read(
     "getThroughput", "How many objects pass, and how fast", "Throughput", *_INSIGHT

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tracking import vocabulary as v
 from tracking.api.schema_costs import BLOCK_COST, OBJECT_COST
+from tracking.api.schema_insight_costs import COSTS
 from tracking.api.schema_insights import INSIGHTS
 from tracking.api.schema_otlp import CLOUD_EVENT
 from tracking.api.schema_record import RECORD, Schema
@@ -327,4 +328,5 @@ COMPONENTS: Final[Schema] = {
         {"from": ref("Checkpoint"), "to": ref("Checkpoint"), "hashes": _list(_HEX)}
     ),
     **INSIGHTS,
+    "Costs": COSTS,
 }

@@ -8,8 +8,8 @@ from tracking.api.schema_record import Schema
 
 _TEXT: Final[Schema] = {"type": "string"}
 _FLAG: Final[Schema] = {"type": "boolean"}
-_DECIMAL: Final[Schema] = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}
-_CURRENCY: Final[Schema] = {**_TEXT, "description": "ISO 4217"}
+DECIMAL: Final[Schema] = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}
+CURRENCY: Final[Schema] = {**_TEXT, "description": "ISO 4217"}
 
 
 def _all(properties: Schema, **more: Any) -> Schema:
@@ -30,15 +30,15 @@ def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
-_AMOUNT: Final[Schema] = _all({"billing_currency": _CURRENCY, "billed_cost": _DECIMAL})
-_CHARGE: Final[Schema] = _all(
+_AMOUNT: Final[Schema] = _all({"billing_currency": CURRENCY, "billed_cost": DECIMAL})
+CHARGE: Final[Schema] = _all(
     {
         "resource_name": _TEXT,
-        "consumed_quantity": _DECIMAL,
+        "consumed_quantity": DECIMAL,
         "consumed_unit": _TEXT,
-        "list_unit_price": _or_null(_DECIMAL),
-        "billed_cost": _or_null(_DECIMAL),
-        "billing_currency": _or_null(_CURRENCY),
+        "list_unit_price": _or_null(DECIMAL),
+        "billed_cost": _or_null(DECIMAL),
+        "billing_currency": _or_null(CURRENCY),
         "price_valid_from": _or_null({**_TEXT, "format": "date-time"}),
         "price_valid_to": _or_null({**_TEXT, "format": "date-time"}),
     },
@@ -48,10 +48,10 @@ _BILL: Final[Schema] = {
     "totals": _list(
         _all(
             {
-                "billing_currency": _CURRENCY,
-                "billed_cost": {**_DECIMAL, "description": "Posted and usage together."},
-                "posted_cost": _DECIMAL,
-                "usage_cost": _DECIMAL,
+                "billing_currency": CURRENCY,
+                "billed_cost": {**DECIMAL, "description": "Posted and usage together."},
+                "posted_cost": DECIMAL,
+                "usage_cost": DECIMAL,
             }
         )
     ),
@@ -59,7 +59,7 @@ _BILL: Final[Schema] = {
         **_list(_AMOUNT),
         "description": "Of it, what attempts cost that failed or were superseded.",
     },
-    "charges": _list(_CHARGE),
+    "charges": _list(CHARGE),
     "more_charges": _FLAG,
 }
 BLOCK_COST: Final[Schema] = _or_null(_all(_BILL, description="null: it cost nothing."))

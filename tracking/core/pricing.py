@@ -19,7 +19,7 @@ from typing import Final
 # Quantities have up to 33 digits and prices 27; the rest is room for sums. A digit too many is an
 # error, because a rounded sum would depend on the order of its parts.
 WIDE: Final = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])
-_NOTHING: Final = Decimal(0)
+NOTHING: Final = Decimal(0)
 
 # resource, unit, quantity, moment of the event or the hour it lies in
 Usage = tuple[str, str, Decimal, datetime]
@@ -62,6 +62,12 @@ class PriceList:
         rate = rates[place]
         return rate if rate.valid_to is None or moment < rate.valid_to else None
 
+    def changes(self) -> set[datetime]:
+        """The moments at which a price begins or ends."""
+        rates = [rate for _begins, found in self._lines.values() for rate in found]
+        ends = {rate.valid_to for rate in rates if rate.valid_to is not None}
+        return ends | {rate.valid_from for rate in rates}
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
@@ -99,7 +105,7 @@ class Bill:
 
     def post(self, currency: str, amount: Decimal) -> None:
         """Add an amount that a producer posted."""
-        self.posted[currency] = WIDE.add(self.posted.get(currency, _NOTHING), amount)
+        self.posted[currency] = WIDE.add(self.posted.get(currency, NOTHING), amount)
 
     def add(self, other: Bill) -> None:
         for (resource, unit, _begin), (rate, quantity) in other._used.items():
@@ -126,14 +132,14 @@ class Bill:
         for rate, quantity in self._used.values():
             if rate is not None:
                 cost = WIDE.multiply(quantity, rate.price)
-                found[rate.currency] = WIDE.add(found.get(rate.currency, _NOTHING), cost)
+                found[rate.currency] = WIDE.add(found.get(rate.currency, NOTHING), cost)
         return dict(sorted(found.items()))
 
     def totals(self) -> dict[str, Decimal]:
         """Posted and usage together, by currency."""
         found = dict(self.posted)
         for currency, amount in self.usage_costs().items():
-            found[currency] = WIDE.add(found.get(currency, _NOTHING), amount)
+            found[currency] = WIDE.add(found.get(currency, NOTHING), amount)
         return dict(sorted(found.items()))
 
 
@@ -143,6 +149,11 @@ def bill_of(lines: Iterable[Usage], prices: PriceList) -> Bill:
     for resource, unit, quantity, moment in lines:
         bill.use(resource, unit, quantity, prices.at(resource, unit, moment))
     return bill
+
+
+def text(value: Decimal) -> str:
+    """All digits there are, without zeros at the end, an exponent or a minus before nothing."""
+    return format(WIDE.normalize(WIDE.add(value, NOTHING)), "f")
 
 
 def _order(rate: Rate) -> tuple[datetime, str, Decimal]:

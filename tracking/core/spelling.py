@@ -51,14 +51,24 @@ def amount(value: Decimal | str, currency: str) -> str:
 
 def rounded(value: Decimal, currency: str) -> str:
     """Rounded, half to even, to the currency's smallest unit; what is less than that says so."""
-    digits = v.MINOR_DIGITS.get(currency, v.MINOR_DIGITS_USUAL)
+    digits = digits_of(currency)
     if digits is None:
         return f"{quantity(value)} {currency}"
+    return f"{rounded_to(value, digits)} {currency}"
+
+
+def rounded_to(value: Decimal, digits: int) -> str:
+    """The same to so many digits after the point."""
     least = Decimal((0, (1,), -digits))
     shown = value.quantize(least, context=_WIDE)
     if value and not shown:
-        return f"under {least:f} {currency}" if value > 0 else f"over -{least:f} {currency}"
-    return f"{shown:,f} {currency}"
+        return f"under {least:f}" if value > 0 else f"over -{least:f}"
+    return f"{shown:,f}"
+
+
+def digits_of(currency: str) -> int | None:
+    """After the point of an amount; None: the currency has no smallest unit."""
+    return v.MINOR_DIGITS.get(currency, v.MINOR_DIGITS_USUAL)
 
 
 def quantity(value: Decimal | str) -> str:

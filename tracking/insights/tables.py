@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
+
+from tracking.core.pricing import text
 
 Value = str | int | float | Decimal | datetime | None
 
@@ -23,13 +25,14 @@ class Table:
 
     `_ms` at the end of a name says that a column holds spans, `_share` that it holds shares of
     one (0.5 is 50 %). `links`: by row, the name of a column → where the objects behind its value
-    are listed.
+    are listed. `digits`: of decimals, after the point, where people read them; the CSV has all.
     """
 
     name: str
     columns: Mapping[str, str]
     rows: Sequence[Sequence[Value]]
     links: Sequence[Mapping[str, str]] = ()
+    digits: int | None = None
 
 
 def csv_of(table: Table) -> str:
@@ -41,6 +44,19 @@ def csv_of(table: Table) -> str:
     return written.getvalue()
 
 
+def csv_lines(rows: Iterable[Sequence[Value]], *, of: int = 500) -> Iterator[str]:
+    """The same of any number of rows, some at a time as they are asked for."""
+    written = io.StringIO(newline="")
+    writer = csv.writer(written)
+    for number, row in enumerate(rows, 1):
+        writer.writerow([_cell(value) for value in row])
+        if not number % of:
+            yield written.getvalue()
+            written.seek(0)
+            written.truncate()
+    yield written.getvalue()
+
+
 def _cell(value: Value) -> str:
     if value is None:
         return ""
@@ -48,4 +64,4 @@ def _cell(value: Value) -> str:
         return f"'{value}" if value.startswith(_FORMULA) else value
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+    return text(value) if isinstance(value, Decimal) else str(value)

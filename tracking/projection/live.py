@@ -9,9 +9,9 @@ from typing import Any
 from tracking.core.costs import ObjectCost, object_cost, resources_in
 from tracking.core.lifetime import Lifetime, fold
 from tracking.core.pricing import PriceList
+from tracking.models.price_list import prices_of
 from tracking.projection import journal
 from tracking.projection.definitions import definitions_of
-from tracking.projection.prices import prices_of
 
 # Beyond it a page would take seconds; the list entry, derived by the follower, is complete.
 RECORDS_MAX = 20_000
