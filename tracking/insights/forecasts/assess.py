@@ -26,6 +26,9 @@ from tracking.insights.forecasts.scales import Array
 from tracking.insights.forecasts.totals import Total, totals_at
 from tracking.insights.forecasts.verdicts import SHORT, SILENT
 
+# Where nothing beyond the week is worth telling: it, and the day in which the forecast is made.
+_WEEK_FROM_TOMORROW: Final = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
@@ -55,10 +58,21 @@ class Assessment:
     chosen: Chosen | None = None
     fans: Sequence[Fan] = ()
 
+    @property
+    def reach(self) -> int:
+        """So many steps are worth telling: as far as there are intervals, and beyond the week only
+        where seasonal naive is beaten there too."""
+        if self.fan is None:
+            return 0
+        known = int(np.isfinite(self.fan.low[LEVELS[0]]).sum())
+        if self.grain.horizon > _WEEK_FROM_TOMORROW > self.grain.week and not self.beyond < 1:
+            return min(known, _WEEK_FROM_TOMORROW)
+        return known
+
 
 def assess(history: Array, grain: Grain, *, seconds: float) -> Assessment:
-    """`seconds`: about how long it may take."""
-    began = time.monotonic()
+    """`seconds`: about how long it may compute."""
+    began = time.process_time()
     steps = len(history)
     if steps < grain.shortest:
         return Assessment(grain, steps, SHORT)
@@ -89,7 +103,7 @@ def assess(history: Array, grain: Grain, *, seconds: float) -> Assessment:
         totals=totals_at(tested, chosen, len(tested.origins) - 1) if grain.day == 1 else (),
         origins=len(tested.origins) - 1,
         fit_seconds=tested.seconds,
-        seconds=time.monotonic() - began,
+        seconds=time.process_time() - began,
         tested=tested,
         chosen=chosen,
         fans=fans,
@@ -100,4 +114,3 @@ def _covered(tested: Backtest, fans: Sequence[Fan], level: float, leads: slice) 
     low = np.stack([fan.low[level] for fan in fans])[:, leads]
     high = np.stack([fan.high[level] for fan in fans])[:, leads]
     return coverage(low, high, tested.actual[:, leads])
-

@@ -9,6 +9,7 @@ et al. 2021 for several steps ahead).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +23,7 @@ from tracking.insights.forecasts.scales import Array
 
 LEVELS: Final = (0.8, 0.95)
 # Fewer past origins say too little about a lead.
-LEAST_ORIGINS: Final = 8
+LEAST_ORIGINS: Final = 7
 # Errors at one origin are kin; so many of their tail's weight is added for each that is missing.
 _SHORT: Final = 3.0
 _HALVINGS: Final = 16
@@ -53,7 +54,7 @@ def groups_of(grain: Grain) -> list[slice]:
     if grain.day > 1:
         return [slice(start, start + 24) for start in range(0, grain.horizon, 24)]
     bounds = (0, 1, 3, 7, 14, grain.horizon)
-    return [slice(*each) for each in zip(bounds, bounds[1:], strict=False)]
+    return [slice(*each) for each in itertools.pairwise(bounds)]
 
 
 def fan_at(tested: Backtest, chosen: Chosen, row: int) -> Fan:
@@ -67,22 +68,25 @@ def fan_at(tested: Backtest, chosen: Chosen, row: int) -> Fan:
     high = {level: np.full(tested.grain.horizon, np.nan) for level in LEVELS}
     if row < LEAST_ORIGINS:
         return Fan(low, high)
-    spread = _best_spread(
-        spreads_of(tested.history), told[week][seen], actual[week][seen]
-    )
+    spread = _best_spread(spreads_of(tested.history), told[week][seen], actual[week][seen])
     for level in LEVELS:
-        bounds = None
         for group in groups_of(tested.grain):
             past = known[:, group]
             count = int(past.any(axis=1).sum())
-            if count >= LEAST_ORIGINS or (bounds is None and count):
-                bounds = bounds_of(
-                    told[:row, group][past], actual[:row, group][past], spread, level, count
-                )
-            if bounds is not None:
-                now = told[row, group]
-                low[level][group] = np.maximum(now + bounds[0] * spread(now), 0.0)
-                high[level][group] = np.maximum(now + bounds[1] * spread(now), 0.0)
+            if count < LEAST_ORIGINS:
+                break
+            bounds = bounds_of(
+                told[:row, group][past], actual[:row, group][past], spread, level, count
+            )
+            now = told[row, group]
+            low[level][group] = np.maximum(now + bounds[0] * spread(now), 0.0)
+            high[level][group] = now + bounds[1] * spread(now)
+    # what is told lies within, and the narrower interval within the wider
+    inner = (told[row], told[row])
+    for level in LEVELS:
+        low[level] = np.minimum(low[level], inner[0])
+        high[level] = np.maximum(high[level], inner[1])
+        inner = (low[level], high[level])
     return Fan(low, high)
 
 

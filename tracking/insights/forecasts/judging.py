@@ -76,9 +76,7 @@ class Chosen:
 def with_combination(tested: Backtest) -> dict[str, Array]:
     """A method that says nothing at some origin is left out altogether."""
     whole = {
-        name: tested.told[name]
-        for name in tested.methods
-        if np.isfinite(tested.told[name]).all()
+        name: tested.told[name] for name in tested.methods if np.isfinite(tested.told[name]).all()
     }
     if not whole:
         return {COMBINATION: tested.told[tested.yards[0]]}

@@ -19,6 +19,8 @@ from statsmodels.tsa.holtwinters import ExponentialSmoothing
 from tracking.insights.forecasts.grains import Grain
 from tracking.insights.forecasts.scales import Array, Scale, logged, rooted
 
+_QUICKLY: Final = 0.6
+_SHARE_WEEKS: Final = 8
 # What a method found out about a series, to start from when it comes back to it a little later.
 Memory = dict[str, Any]
 Method = Callable[[Array, Grain, Memory], Array]
@@ -107,24 +109,39 @@ def _waves(steps: int, grain: Grain) -> Array:
     return np.column_stack([wave(k * turns) for k in counts for wave in (np.sin, np.cos)])
 
 
-def shares(x: Array, grain: Grain, memory: Memory) -> Array:
-    """The usual share of each step in its week, times the level by day."""
+def shares(recent: bool) -> Method:
+    """The usual share of each step in its week, times the level by day: smoothed as suits the
+    history, or `recent`, which is where it stands by the last few days."""
+
+    def forecast(x: Array, grain: Grain, memory: Memory) -> Array:
+        share, levels = _levels(x, grain)
+        ahead = -(-grain.horizon // grain.day)
+        if recent:
+            given = {"smoothing_level": _QUICKLY}
+            level = _smoothed(levels, ahead, given)
+        else:
+            level = _smoothed(levels, ahead, memory, trend="add", damped_trend=True)
+        return np.repeat(level, grain.day)[: grain.horizon] * repeated(share, grain.horizon)
+
+    return forecast
+
+
+def _levels(x: Array, grain: Grain) -> tuple[Array, Array]:
+    """The shares of the week, from the middle of the last weeks; and by day, how much it was in
+    terms of them."""
     weeks = len(x) // grain.week
-    recent = min(weeks, 8)
-    last = x[len(x) - recent * grain.week :].reshape(recent, grain.week)
-    ratios = np.sort(last / np.maximum(last.mean(axis=1, keepdims=True), 1e-9), axis=0)
-    cut = recent // 5
-    share = ratios[cut : recent - cut].mean(axis=0)
+    last = min(weeks, _SHARE_WEEKS)
+    rows = x[len(x) - last * grain.week :].reshape(last, grain.week)
+    ratios = np.sort(rows / np.maximum(rows.mean(axis=1, keepdims=True), 1e-9), axis=0)
+    cut = last // 5
+    share = ratios[cut : last - cut].mean(axis=0)
     share *= grain.week / max(float(share.sum()), 1e-9)
     days = x[len(x) - weeks * grain.week :].reshape(-1, grain.day).sum(axis=1)
     usual = np.resize(share.reshape(-1, grain.day).sum(axis=1), len(days))
     # a day on which hardly anything ever happens says nothing about the level
     telling = usual > 0.1 * usual.mean()
-    places = np.arange(len(days))
-    levels = np.interp(places, places[telling], days[telling] / usual[telling])
-    ahead = -(-grain.horizon // grain.day)
-    level = _smoothed(levels, ahead, memory, trend="add", damped_trend=True)
-    return np.repeat(level, grain.day)[: grain.horizon] * repeated(share, grain.horizon)
+    levels = np.interp(np.arange(len(days)), np.flatnonzero(telling), days[telling] / usual[telling])
+    return share, levels
 
 
 def on(scale: Callable[[Array], Scale], method: Method) -> Method:
@@ -149,7 +166,8 @@ def methods(grain: Grain) -> Mapping[str, Method]:
         "theta √": on(rooted, theta),
         "theta log": on(logged, theta),
         "winters √": on(rooted, winters),
-        "shares": shares,
+        "shares": shares(recent=False),
+        "shares recent": shares(recent=True),
     }
     if grain.day == 1:
         found["winters log"] = on(logged, winters)

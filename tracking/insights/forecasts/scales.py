@@ -22,26 +22,25 @@ SPARSE: Final = 5.0
 def cleaned(history: Array, week: int, longest: int) -> Array:
     """Without outliers: what is far from the median of the same hour of the weeks around it.
 
-    Only runs of at most `longest` steps are put back: what lasts longer is no outlier, but how
-    things are now.
+    Only where at most `longest` steps of the week around are so: what is more, is no outlier, but
+    how things are now.
     """
     weeks = len(history) // week
     if weeks < 4:
         return history
     start = len(history) - weeks * week
-    rooted = np.sqrt(np.maximum(history, 0.0))[start:].reshape(weeks, week)
-    usual = np.empty_like(rooted)
+    roots = np.sqrt(np.maximum(history, 0.0))[start:].reshape(weeks, week)
+    usual = np.empty_like(roots)
     for place in range(weeks):
         first = max(0, min(place - _WEEKS // 2, weeks - _WEEKS))
-        usual[place] = np.median(rooted[first : first + _WEEKS], axis=0)
-    off = (rooted - usual).ravel()
+        usual[place] = np.median(roots[first : first + _WEEKS], axis=0)
+    off = (roots - usual).ravel()
     spread = max(float(np.median(np.abs(off))) * _MAD, _LEAST_SPREAD)
     far = np.abs(off) > _FAR * spread
+    around = np.convolve(far, np.ones(week), "same")
+    outliers = np.flatnonzero(far & (around <= longest))
     found = history.copy()
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], far.astype(np.int8), [0]))))
-    for begin, end in zip(edges[::2], edges[1::2], strict=True):
-        if end - begin <= longest:
-            found[start + begin : start + end] = usual.ravel()[begin:end] ** 2
+    found[start + outliers] = usual.ravel()[outliers] ** 2
     return found
 
 

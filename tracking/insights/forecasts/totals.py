@@ -1,8 +1,7 @@
 """What comes in a day, a week, 30 days: sums of the daily forecast, with intervals of their own.
 
-The errors of single days partly cancel out, and partly do not: so the sums of the back-test are
-compared with the sums that came. Where too few of these are over yet, what a shorter sum was off
-by is taken in proportion, which is rather too wide than too narrow.
+The errors of single days partly cancel out, and partly do not: so sums that were told in the
+back-test are compared with the sums that came. A sum of which too few are over says nothing yet.
 """
 
 from __future__ import annotations
@@ -17,49 +16,45 @@ from tracking.insights.forecasts.intervals import LEAST_ORIGINS, LEVELS, bounds_
 from tracking.insights.forecasts.judging import Chosen
 from tracking.insights.forecasts.scales import Array
 
-# From tomorrow on: the first step is the day in which the forecast is made.
+# In days; from tomorrow on, as the first is the day in which the forecast is made.
 SPANS: Final = {"day": slice(1, 2), "week": slice(1, 8), "month": slice(1, 31)}
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """`expected`: the middle one; bounds by level. `origins`: how many past sums say so."""
+    """`expected`: the middle one; `bounds` by level, lower and upper."""
 
     span: str
+    leads: slice
     expected: float
-    low: dict[float, float]
-    high: dict[float, float]
-    origins: int
+    bounds: dict[float, tuple[float, float]]
 
 
 def totals_at(tested: Backtest, chosen: Chosen, row: int) -> list[Total]:
     """At an origin of a daily back-test, by what was known at it."""
     told = chosen.told[chosen.names[row]]
-    found: list[Total] = []
-    off: tuple[Array, Array] | None = None
+    found = []
     for span, leads in SPANS.items():
         over = tested.origins[:row] + leads.stop <= tested.origins[row]
-        sums = told[:row, leads].sum(axis=1)[over], tested.actual[:row, leads].sum(axis=1)[over]
-        if off is None or len(sums[0]) >= LEAST_ORIGINS:
-            off = sums
-        found.append(_total(span, float(told[row, leads].sum()), *off))
+        if np.count_nonzero(over) < LEAST_ORIGINS:
+            break
+        past, came = (each[:row, leads].sum(axis=1)[over] for each in (told, tested.actual))
+        found.append(_total(span, leads, float(told[row, leads].sum()), past, came))
     return found
 
 
-def _total(span: str, told: float, past: Array, came: Array) -> Total:
-    if len(past) < LEAST_ORIGINS:
-        nothing = {level: float("nan") for level in LEVELS}
-        return Total(span, told, nothing, nothing, len(past))
+def _total(span: str, leads: slice, told: float, past: Array, came: Array) -> Total:
     little = 0.05 * float(past.mean()) + 1e-9
 
     def spread(x: Array) -> Array:
         return np.maximum(x, 0.0) + little
 
     width = float(spread(np.array([told]))[0])
-    low, high = {}, {}
+    bounds = {}
     for level in LEVELS:
-        bounds = bounds_of(past, came, spread, level, len(past))
-        low[level], high[level] = (max(0.0, told + bound * width) for bound in bounds)
+        low, high = bounds_of(past, came, spread, level, len(past))
+        bounds[level] = (max(0.0, told + low * width), max(0.0, told + high * width))
+    # what is the middle of each day is, summed up, not quite the middle of the sum
     middle = told + float(np.median((came - past) / spread(past))) * width
-    expected = min(max(middle, low[LEVELS[0]]), high[LEVELS[0]])
-    return Total(span, expected, low, high, len(past))
+    low, high = bounds[LEVELS[0]]
+    return Total(span, leads, min(max(middle, low), high), bounds)
