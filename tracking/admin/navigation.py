@@ -34,6 +34,7 @@ _GROUPS: Final = (
         (
             ("Throughput", "monitoring", "admin:throughput"),
             ("Costs", "payments", "admin:costs"),
+            ("Forecast", "trending_up", "admin:forecast"),
             ("Prices", "sell", "tracking.resourcerate"),
         ),
     ),
@@ -59,7 +60,12 @@ _GROUPS: Final = (
     ),
 )
 # What a page asks for.
-_RIGHTS: Final = {"admin:simulate": SIMULATE, "admin:throughput": COUNT, "admin:costs": COUNT}
+_RIGHTS: Final = {
+    "admin:simulate": SIMULATE,
+    "admin:throughput": COUNT,
+    "admin:costs": COUNT,
+    "admin:forecast": COUNT,
+}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

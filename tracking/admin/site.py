@@ -30,6 +30,7 @@ class DftAdminSite(UnfoldAdminSite):
         # only now: those pages ask for the site
         from tracking.admin import second_factor, sign_in
         from tracking.admin.costs import costs_page
+        from tracking.admin.forecast import forecast_page
         from tracking.admin.simulating import simulation
         from tracking.admin.throughput import throughput_page
 
@@ -38,6 +39,7 @@ class DftAdminSite(UnfoldAdminSite):
             path("find/", self.admin_view(self.find), name="find"),
             path("simulate/", self.admin_view(simulation), name="simulate"),
             path("insights/costs/", self.admin_view(costs_page), name="costs"),
+            path("insights/forecast/", self.admin_view(forecast_page), name="forecast"),
             path("insights/throughput/", self.admin_view(throughput_page), name="throughput"),
             path("sso/", self.sso, name="sso"),
             path("sso/callback/", self.sso_callback, name="sso_callback"),

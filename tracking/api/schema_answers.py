@@ -7,6 +7,7 @@ from typing import Any, Final
 from tracking import vocabulary as v
 from tracking.api.schema_costs import BLOCK_COST, OBJECT_COST
 from tracking.api.schema_insight_costs import COSTS
+from tracking.api.schema_insight_forecast import FORECAST
 from tracking.api.schema_insights import INSIGHTS
 from tracking.api.schema_otlp import CLOUD_EVENT
 from tracking.api.schema_record import RECORD, Schema
@@ -329,4 +330,5 @@ COMPONENTS: Final[Schema] = {
     ),
     **INSIGHTS,
     "Costs": COSTS,
+    "Forecast": FORECAST,
 }

@@ -54,7 +54,7 @@ def origins_of(steps: int, grain: Grain) -> tuple[list[int], int]:
 
 
 def backtest(history: Array, grain: Grain, *, seconds: float) -> Backtest:
-    """In about `seconds` of computing at most: where fitting takes longer, from fewer moments of the past."""
+    """In about `seconds` of computing at most; else from fewer moments of the past."""
     began = time.process_time()
     ways = {**yardsticks(grain), **methods(grain)}
     origins, stride = origins_of(len(history), grain)

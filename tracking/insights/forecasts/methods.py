@@ -140,7 +140,9 @@ def _levels(x: Array, grain: Grain) -> tuple[Array, Array]:
     usual = np.resize(share.reshape(-1, grain.day).sum(axis=1), len(days))
     # a day on which hardly anything ever happens says nothing about the level
     telling = usual > 0.1 * usual.mean()
-    levels = np.interp(np.arange(len(days)), np.flatnonzero(telling), days[telling] / usual[telling])
+    levels = np.interp(
+        np.arange(len(days)), np.flatnonzero(telling), days[telling] / usual[telling]
+    )
     return share, levels
 
 

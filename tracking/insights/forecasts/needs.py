@@ -24,6 +24,8 @@ from tracking.mongo.connection import collection
 LATELY: Final = 28 * DAY
 # An estimate is not worth more digits.
 ESTIMATED: Final = Context(prec=9, rounding=ROUND_HALF_EVEN)
+SPANS: Final = ("day", "week", "month")
+BYTES: Final = "bytes"
 # What grows with every record; the rest is small or bounded.
 _GROWING: Final = (
     "journal",
@@ -131,7 +133,7 @@ def needs_of(
     found = [Need("records", "", "records", records, spans)]
     if use["record_bytes"]:
         each = Decimal(str(use["record_bytes"]))
-        found.append(_need("storage", "", "bytes", records, each, spans))
+        found.append(_need("storage", "", BYTES, records, each, spans))
     if not records:
         return found
     for row in use["used"]:

@@ -17,12 +17,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tracking import clock
+from tracking.errors import DatabaseUnavailable
 from tracking.insights.forecasts.due import Series, due_of, series_of
 from tracking.insights.forecasts.store import claim, claimed_by, give_back
 from tracking.models import Tenant
 from tracking.mongo.connection import available
 from tracking.mongo.mongod import die_with_parent
-from tracking.errors import DatabaseUnavailable
 from tracking.projection.owner import is_gone, owner_here
 
 PAUSE_SECONDS: Final = 300.0

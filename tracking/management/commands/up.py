@@ -34,7 +34,7 @@ READY_SECONDS = 90
 
 
 class Command(BaseCommand):
-    help = "Start MongoDB (unless DFT_MONGODB_URI is set), the web workers, the follower and the forecaster."
+    help = "Start MongoDB (unless DFT_MONGODB_URI is set) and all that runs beside it."
     # System checks would open a database connection before there is a database.
     requires_system_checks = ()
 
