@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-BENCHES = ("ingest", "follow", "pages", "client", "ledger", "verify")
+BENCHES = ("ingest", "follow", "pages", "client", "ledger", "verify", "forecast")
 
 
 class Command(BaseCommand):
