@@ -10,14 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.insights.test_windows import windows
 from tests.insights.world import at, put
-from tracking.insights.cells import Run, cover, flows_of, grain_of, of_steps, read
+from tracking.insights.cells import Run, cover, flows_of, of_steps, parts_of, read
 from tracking.insights.sums import sums, total
 from tracking.insights.windows import (
     DAY,
     HOUR,
     MINUTE,
+    Window,
+    ceil_hour,
     floor_day,
+    floor_hour,
     floor_month,
     months_after,
     window,
@@ -76,22 +80,42 @@ def test_the_fewest_cells_tile_the_time_and_none_has_a_break_inside(
         assert earlier.grain != later.grain
 
 
+@given(windows())
+def test_cells_and_hours_tile_the_steps_of_a_window(asked: Window) -> None:
+    runs, hours = parts_of(asked)
+    assert hours == sorted(set(hours))
+    cells = cells_of(runs)
+    split = [(hour, hour + HOUR) for hour in hours]
+    tiles = sorted([(begin, until) for begin, until, _ in cells] + split)
+    assert tiles[0][0] == floor_hour(asked.start)
+    assert tiles[-1][1] == ceil_hour(asked.end)
+    assert all(earlier[1] == later[0] for earlier, later in pairwise(tiles))
+    bounds = (*asked.begins, asked.end)
+    for begin, until, _grain in cells:
+        assert not any(begin < bound < until for bound in bounds), "in one step each"
+    for begin, until in split:
+        assert any(begin < bound < until for bound in bounds), "no more minutes than need be"
+
+
 @pytest.mark.parametrize(
-    ("start", "end", "step", "grain"),
+    ("start", "end", "step", "grains", "hours"),
     [
-        ("2026-01-01", "2027-01-01", "1mo", "month"),
-        ("2026-01-15", "2026-03-15", "1mo", "day"),
-        ("2026-01-01", "2026-01-31", "1d", "day"),
-        ("2026-01-01T05:00", "2026-01-03T05:00", "1d", "hour"),
-        ("2026-01-01", "2026-01-02T01:00", "1d", "hour"),
-        ("2026-01-01", "2026-01-02", "90m", "minute"),
-        ("2026-01-01T00:01", "2026-01-02", "1h", "minute"),
+        ("2026-01-01", "2027-01-01", "1mo", "month", 0),
+        ("2026-01-15", "2026-03-15", "1mo", "day month day", 0),
+        ("2026-01-01", "2026-01-31", "1d", "day", 0),
+        ("2026-01-01T05:00", "2026-01-03T05:00", "1d", "hour day hour", 0),
+        ("2026-01-01T05:08", "2026-01-31T05:08", "1d", "hour day hour", 2),
+        ("2026-01-01T05:08", "2026-12-31T05:08", "1w", "hour day hour", 2),
+        ("2026-01-01T00:01", "2026-01-02", "1h", "hour", 1),
+        ("2026-01-01T00:01", "2026-01-01T02:01", "15m", "", 3),
     ],
 )
-def test_the_grain_of_a_window_is_the_widest_that_fits_its_steps(
-    start: str, end: str, step: str, grain: str
+def test_steps_are_of_wide_cells_wherever_the_window_begins(
+    start: str, end: str, step: str, grains: str, hours: int
 ) -> None:
-    assert grain_of(window(at(start), at(end), step)) == grain
+    runs, split = parts_of(window(at(start), at(end), step))
+    assert [run.grain for run in runs] == grains.split()
+    assert len(split) == hours
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tracking.insights.throughput import (
     change,
     throughput,
 )
-from tracking.insights.windows import DAY, HOUR, MINUTE, Window, ceil_hour, window
+from tracking.insights.windows import DAY, HOUR, MINUTE, Window, ceil_hour, floor_hour, window
 from tracking.mongo.connection import collection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,17 +131,20 @@ def assert_same(found: Throughput, past: Past, asked: Window, flow: str | None) 
         else:
             assert step.in_transit == past.in_transit(end, ours), end
         if hourly:
+            # the first and the last step are told with the hours that they begin and end in
+            begin, end = floor_hour(begin), ceil_hour(end)
             assert step.retries == past.retries(begin, end, ours)
             assert_spans(step.spans, past.spans(begin, end, ours))
         else:
             assert (step.retries, step.spans) == (None, None)
     assert found.counts == past.counts(asked.start, asked.end, ours)
     assert found.in_transit == past.in_transit(asked.end, ours)
+    wide = (floor_hour(asked.start), ceil_hour(asked.end))
     if hourly:
-        assert found.retries == past.retries(asked.start, asked.end, ours)
+        assert found.retries == past.retries(*wide, ours)
         assert found.spans is not None
         for status in ENDINGS:
-            wanted = past.spans(asked.start, asked.end, ours, status)
+            wanted = past.spans(*wide, ours, status)
             assert_spans(found.spans[status], wanted)
     for name, back in ((PREVIOUS, asked.previous()), (SAME_WEEKDAY, asked.same_weekday())):
         other = found.comparisons[name]
@@ -149,7 +152,8 @@ def assert_same(found: Throughput, past: Past, asked: Window, flow: str | None) 
         assert (other.start, other.end) == (back.start, cut)
         assert other.counts == past.counts(back.start, cut, ours), name
         if hourly:
-            assert_spans(other.spans, past.spans(back.start, ceil_hour(cut), ours))
+            begin = floor_hour(back.start)
+            assert_spans(other.spans, past.spans(begin, ceil_hour(cut), ours))
         for counts, begin, end in zip(other.steps, back.begins, back.ends, strict=True):
             wanted = past.counts(begin, end, ours)
             assert (counts.started, counts.ended) == (wanted.started, wanted.ended)
@@ -173,17 +177,19 @@ def assert_parts(found: Throughput, past: Past, asked: Window, flow: str | None)
             continue
         assert told[name].counts == wanted
         if found.spans is not None:
-            assert_spans(told[name].spans, past.spans(asked.start, asked.end, of))
+            wide = (floor_hour(asked.start), ceil_hour(asked.end))
+            assert_spans(told[name].spans, past.spans(*wide, of))
     blocks = {(part.flow, part.block): part for part in found.blocks}
     for key in {(event.flow, event.block) for event in past.events}:
-        inside = [
+        around = [
             event
             for event in past.events
             if (event.flow, event.block) == key
-            and asked.start <= event.at < asked.end
+            and floor_hour(asked.start) <= event.at < ceil_hour(asked.end)
             and flow in (None, event.flow)
         ]
-        if not inside:
+        inside = [event for event in around if asked.start <= event.at < asked.end]
+        if not inside and not any(event.retries for event in around):
             assert key not in blocks
             continue
         part = blocks[key]
@@ -192,9 +198,9 @@ def assert_parts(found: Throughput, past: Past, asked: Window, flow: str | None)
         if found.retries is None:
             assert (part.visits, part.retries) == (None, None)
             continue
-        visits = Counter(event.status for event in inside if event.visit)
+        visits = Counter(event.status for event in around if event.visit)
         assert part.visits == {status: visits[status] for status in v.STATUSES}
-        assert part.retries == sum(event.retries for event in inside)
+        assert part.retries == sum(event.retries for event in around)
         decided = sum(visits.values())
         assert part.failed_share == (visits[v.FAILED] / decided if decided else None)
 
@@ -259,6 +265,12 @@ WINDOWS = [
     (START + 14 * DAY, START + 15 * DAY, "1h", START + 14 * DAY + 90 * MINUTE),
     (START + 14 * DAY, START + 14 * DAY + 7 * HOUR, "15m", START + 14 * DAY + 100 * MINUTE),
     (START + 9 * DAY + 7 * MINUTE, START + 10 * DAY, "1h", START + 40 * DAY),
+    # as who counts back from now
+    (START + 7 * MINUTE, START + 21 * DAY + 9 * HOUR + 40 * MINUTE, "1d", START + 40 * DAY),
+    (START + 2 * DAY + 7 * MINUTE, START + 29 * DAY + 40 * MINUTE, "1w", START + 29 * DAY),
+    (START + 2 * DAY + 59 * MINUTE, START + 29 * DAY + MINUTE, "1mo", START + 40 * DAY),
+    (START + 3 * DAY + 7 * MINUTE, START + 3 * DAY + 40 * MINUTE, "1h", START + 40 * DAY),
+    (START + 3 * DAY + 7 * MINUTE, START + 5 * DAY + 40 * MINUTE, "90m", START + 40 * DAY),
     (at("2026-03-01"), at("2026-05-01"), "1mo", at("2026-03-20T10:30")),
     (START + 3 * HOUR, START + 25 * DAY, "1w", START + 20 * DAY),
     # all of it is to come

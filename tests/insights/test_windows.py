@@ -47,21 +47,54 @@ def test_steps_tile_the_window(window: w.Window, data: st.DataObject) -> None:
 
 
 @given(windows())
-def test_all_steps_but_the_last_are_as_wide_as_was_asked(window: w.Window) -> None:
+def test_all_steps_but_the_first_and_the_last_are_as_wide_as_was_asked(window: w.Window) -> None:
     count, unit = w.count_and_unit(window.step)
-    spans = [later - earlier for earlier, later in pairwise(window.begins)]
+    spans = [after - before for before, after in pairwise((*window.begins, window.end))]
+    inner = range(1, len(spans) - 1)
+    assert all(window.is_whole(index) for index in inner)
     if unit != "mo":
         wide = count * {"m": w.MINUTE, "h": w.HOUR, "d": w.DAY, "w": w.WEEK}[unit]
-        assert set(spans) <= {wide}
-        assert window.end - window.begins[-1] <= wide
+        assert {spans[index] for index in inner} <= {wide}
+        assert max(spans) <= wide
+        for index in (0, len(spans) - 1):
+            assert window.is_whole(index) == (spans[index] == wide)
         return
-    for number, begin in enumerate(window.begins):
-        months = (begin.year - window.start.year) * 12 + begin.month - window.start.month
-        assert months == number * count
-        # the 31st is the last of a shorter month, and the 31st again after it
-        following = w.months_after(w.floor_month(begin), 1)
-        assert begin.day == min(window.start.day, (following - w.DAY).day)
-        assert begin.time() == window.start.time()
+    for before, after in pairwise(window.begins[1:]):
+        assert (after.year - before.year) * 12 + after.month - before.month == count
+
+
+@given(windows())
+def test_all_steps_but_the_first_begin_on_the_clock(window: w.Window) -> None:
+    _count, unit = w.count_and_unit(window.step)
+    for begin in window.begins[1:]:
+        assert unit in "dwmo" or unit == "m" or begin.minute == 0
+        assert unit in "mh" or begin == w.floor_day(begin)
+        assert unit != "w" or begin.weekday() == 0
+        assert unit != "mo" or begin.day == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "following"),
+    [
+        ("2026-03-04T10:17", "1m", "2026-03-04T10:18"),
+        ("2026-03-04T10:17", "15m", "2026-03-04T10:30"),
+        ("2026-03-04T10:17", "7m", "2026-03-04T10:24"),
+        ("2026-03-04T10:17", "1h", "2026-03-04T11:00"),
+        ("2026-03-04T10:17", "6h", "2026-03-04T12:00"),
+        ("2026-03-04T10:17", "5h", "2026-03-04T15:00"),
+        ("2026-03-04T10:17", "1d", "2026-03-05T00:00"),
+        ("2026-03-04T00:00", "1d", "2026-03-05T00:00"),
+        ("2026-03-04T10:17", "1w", "2026-03-09T00:00"),
+        ("2026-03-04T10:17", "1mo", "2026-04-01T00:00"),
+        ("2026-03-04T10:17", "3mo", "2026-04-01T00:00"),
+        ("2026-03-04T10:17", "12mo", "2027-01-01T00:00"),
+    ],
+)
+def test_the_second_step_begins_with_the_clock_and_the_calendar(
+    start: str, step: str, following: str
+) -> None:
+    window = w.window(at(start), at(following) + w.MINUTE, step)
+    assert window.begins == (at(start), at(following))
 
 
 @given(windows())

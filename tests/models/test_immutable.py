@@ -43,6 +43,7 @@ DERIVED = [
     m.RefoldRequest,
     m.Rollup,
     m.RollupPart,
+    m.Forecast,
 ]
 MODELS = [*FACTS, *DERIVED]
 
@@ -124,6 +125,7 @@ def world() -> dict[str, list[Any]]:
     collection("refold_request").insert_one(
         {"_id": "r", "tenant": "acme", "not_before": clock.now()}
     )
+    collection("forecast").insert_one({"_id": "f", "tenant": "acme", "kind": "now"})
     collection("rollup_part").insert_one({"_id": "x/0", "transaction": "x", "text": "x"})
     place = {"kind": "file", "target": "file:x", "size": 1}
     collection("log_anchor").insert_one(

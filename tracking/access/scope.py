@@ -28,6 +28,7 @@ _BY_TENANT: Final[dict[type[Model], str]] = {
     m.FlowBlock: "tenant__in",
     m.ResourceRate: "tenant_id__in",
     m.Rollup: "tenant__in",
+    m.Forecast: "tenant__in",
     m.TransactionBlock: "tenant_id__in",
     m.AccessRecord: "tenant_id__in",
     m.Transaction: "tenant_id__in",

@@ -77,7 +77,8 @@ def _even(every: int, window: Window) -> int:
     """Hours by 3, 6, 12; minutes by 5, 15, 30; days by weeks: as clocks and calendars are read."""
     if len(window.begins) < 2:
         return 1
-    width = window.begins[1] - window.begins[0]
+    # the first step may be cut short
+    width = window.begins[-1] - window.begins[-2]
     wanted = every * width
     for unit, counts in (
         (MINUTE, (1, 2, 5, 10, 15, 20, 30)),
@@ -93,7 +94,8 @@ def _even(every: int, window: Window) -> int:
 def _time_words(chosen: Sequence[datetime], window: Window) -> Iterable[tuple[str, str]]:
     """What each label says, and below it what the labels before do not say already. Every second
     one may be left out, so two of them say it."""
-    apart = chosen[1] - chosen[0] if len(chosen) > 1 else window.span
+    # the first step may be cut short
+    apart = chosen[-1] - chosen[-2] if len(chosen) > 1 else window.span
     said: list[str] = []
     for begin in chosen:
         if window.step.endswith("mo"):

@@ -100,6 +100,7 @@ class InsightForm(forms.Form):
         moment: datetime,
         need_flow: bool = False,
         no_flow: str = ALL_FLOWS,
+        timeless: bool = False,
         more: Mapping[str, forms.Field] | None = None,
     ) -> None:
         given = {name: value.strip() for name, value in request.GET.items()}
@@ -127,6 +128,12 @@ class InsightForm(forms.Form):
         if not need_flow or not offered:
             offered.insert(0, ("", no_flow))
         self.fields["flow"] = _choice(offered, required=False)
+        self._timeless = timeless
+        if not timeless:
+            self._add_time(given, kinds)
+        self.fields.update(more or {})
+
+    def _add_time(self, given: Mapping[str, str], kinds: Mapping[str, str]) -> None:
         self.fields["span"] = _choice(
             [*((word, said) for word, (said, _length) in SPANS.items()), (OWN_SPAN, "From – to")],
             label="Time",
@@ -144,7 +151,6 @@ class InsightForm(forms.Form):
         self.fields["step"] = _choice(
             [("", "as fits"), *steps.items()], label="In steps of", required=False
         )
-        self.fields.update(more or {})
 
     def clean_step(self) -> str:
         step: str = self.cleaned_data["step"]
@@ -156,7 +162,9 @@ class InsightForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Adds `window`."""
         given = super().clean() or self.cleaned_data
-        if not self.errors:
+        if self._timeless:
+            given["window"] = lately(USUAL_SPAN, self._moment)
+        elif not self.errors:
             try:
                 given["window"] = self._window(given)
             except BadRequest as error:
@@ -192,10 +200,11 @@ def asked_of(
     *,
     need_flow: bool = False,
     no_flow: str = ALL_FLOWS,
+    timeless: bool = False,
     more: Mapping[str, forms.Field] | None = None,
 ) -> Asked:
     """`need_flow`: the page is about one flow, the first where none is named. `no_flow`: what is
-    meant where none is."""
+    meant where none is. `timeless`: its time is not asked for, but the page's own."""
     tenants, moment = my_tenants(request), moment_of(request)
     named = request.GET.get("tenant", "").strip() or (tenants[0] if tenants else "")
     # of a tenant that is not the reader's nothing is read; the form says that it is no choice
@@ -207,6 +216,7 @@ def asked_of(
         moment=moment,
         need_flow=need_flow,
         no_flow=no_flow,
+        timeless=timeless,
         more=more,
     )
     readable = form.is_valid() and named in tenants

@@ -35,6 +35,7 @@ _GROUPS: Final = (
             ("Throughput", "monitoring", "admin:throughput"),
             ("Bottlenecks", "traffic_jam", "admin:bottlenecks"),
             ("Costs", "payments", "admin:costs"),
+            ("Forecast", "trending_up", "admin:forecast"),
             ("Prices", "sell", "tracking.resourcerate"),
         ),
     ),
@@ -65,6 +66,7 @@ _RIGHTS: Final = {
     "admin:throughput": COUNT,
     "admin:bottlenecks": COUNT,
     "admin:costs": COUNT,
+    "admin:forecast": COUNT,
 }
 
 

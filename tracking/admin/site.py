@@ -31,6 +31,7 @@ class DftAdminSite(UnfoldAdminSite):
         from tracking.admin import second_factor, sign_in
         from tracking.admin.bottlenecks import bottlenecks_page
         from tracking.admin.costs import costs_page
+        from tracking.admin.forecast import forecast_page
         from tracking.admin.simulating import simulation
         from tracking.admin.throughput import throughput_page
 
@@ -40,6 +41,7 @@ class DftAdminSite(UnfoldAdminSite):
             path("simulate/", self.admin_view(simulation), name="simulate"),
             path("insights/bottlenecks/", self.admin_view(bottlenecks_page), name="bottlenecks"),
             path("insights/costs/", self.admin_view(costs_page), name="costs"),
+            path("insights/forecast/", self.admin_view(forecast_page), name="forecast"),
             path("insights/throughput/", self.admin_view(throughput_page), name="throughput"),
             path("sso/", self.sso, name="sso"),
             path("sso/callback/", self.sso_callback, name="sso_callback"),

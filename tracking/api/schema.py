@@ -18,6 +18,7 @@ from tracking.ingest.decode import CLOUD_EVENT, CLOUD_EVENTS, JSON, NDJSON
 from tracking.ingest.inflate import ENCODINGS
 from tracking.insights.costs import BY
 from tracking.insights.focus import STEPS
+from tracking.insights.forecasts.series import MEASURES
 
 _PROBLEM: Final = "application/problem+json"
 _PROBLEMS: Final = {
@@ -218,6 +219,26 @@ insight_costs_export = _csv(
         OpenApiParameter.QUERY,
         description="A charge period: an hour, a day (by default) or a month.",
         enum=list(STEPS),
+    ),
+)
+insight_forecast = _read(
+    "getForecast",
+    "How much is to come, and what it needs",
+    "Forecast",
+    *_INSIGHT[:2],
+    OpenApiParameter(
+        "measure",
+        OpenApiTypes.STR,
+        OpenApiParameter.QUERY,
+        description="Objects that start, by default, or records.",
+        enum=list(MEASURES),
+    ),
+    OpenApiParameter(
+        "step",
+        OpenApiTypes.STR,
+        OpenApiParameter.QUERY,
+        description="By the hour or, by default, by the day.",
+        enum=["1h", "1d"],
     ),
 )
 insight_throughput = _read(

@@ -8,6 +8,7 @@ from tracking import vocabulary as v
 from tracking.api.schema_bottlenecks import BOTTLENECKS
 from tracking.api.schema_costs import BLOCK_COST, OBJECT_COST
 from tracking.api.schema_insight_costs import COSTS
+from tracking.api.schema_insight_forecast import FORECAST
 from tracking.api.schema_insights import INSIGHTS
 from tracking.api.schema_otlp import CLOUD_EVENT
 from tracking.api.schema_record import RECORD, Schema
@@ -331,4 +332,5 @@ COMPONENTS: Final[Schema] = {
     **INSIGHTS,
     "Bottlenecks": BOTTLENECKS,
     "Costs": COSTS,
+    "Forecast": FORECAST,
 }

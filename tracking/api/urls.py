@@ -7,7 +7,16 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 
 from tracking import vocabulary as v
-from tracking.api import bottlenecks, evidence, ingest, insight_costs, insights, otlp, proofs
+from tracking.api import (
+    bottlenecks,
+    evidence,
+    ingest,
+    insight_costs,
+    insight_forecast,
+    insights,
+    otlp,
+    proofs,
+)
 from tracking.api import transactions as views
 from tracking.api.base import Contract
 from tracking.api.problems import no_such_endpoint
@@ -48,6 +57,7 @@ urlpatterns = [
     path("insights/bottlenecks", bottlenecks.Bottlenecks.as_view(), name="bottlenecks"),
     path("insights/costs", insight_costs.Costs.as_view(), name="costs"),
     path("insights/costs/export", insight_costs.CostsExport.as_view(), name="costs-export"),
+    path("insights/forecast", insight_forecast.Forecast.as_view(), name="forecast"),
     path("insights/throughput", insights.Throughput.as_view(), name="throughput"),
     path("otlp/v1/traces", otlp.traces, name="traces"),
     path("transactions", views.TransactionList.as_view(), name="transactions"),

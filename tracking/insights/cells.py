@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 from tracking.insights.windows import (
     DAY,
     HOUR,
     Window,
+    ceil_hour,
     floor_day,
     floor_hour,
     floor_month,
     months_after,
 )
+from tracking.models.rollups import BLOCK, FLOW
 from tracking.mongo.connection import collection
 
 ROLLUP: Final = "rollup"
 # Before all that can be recorded.
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# By kind, of what an hour has the minutes too.
+KEPT_BY_MINUTE: Final[Mapping[str, tuple[str, ...]]] = {
+    FLOW: ("started", "ended"),
+    BLOCK: ("records",),
+}
 
 Cell = dict[str, Any]
 # One, or several whose numbers are told together.
@@ -41,9 +50,14 @@ def cover(start: datetime, end: datetime, *, breaks: Collection[datetime] = ()) 
 
     No cell has one of `breaks` (full hours) inside: what changes there changes between cells.
     """
-    runs: list[Run] = []
     inside = sorted(each for each in breaks if start < each < end)
-    for begin, until in zip([start, *inside], [*inside, end], strict=True):
+    return _tiled(pairwise([start, *inside, end]))
+
+
+def _tiled(times: Iterable[tuple[datetime, datetime]]) -> list[Run]:
+    """The fewest cells of each of these times; neighbours of one grain are one run."""
+    runs: list[Run] = []
+    for begin, until in times:
         for run in _cover(begin, until):
             last = runs[-1] if runs else None
             if last and last.grain == run.grain and last.end == run.start:
@@ -77,16 +91,25 @@ def _run(grain: str, start: datetime, end: datetime) -> Iterator[Run]:
         yield Run(grain, start, end)
 
 
-def grain_of(window: Window) -> str:
-    """The widest grain whose cells lie each in one step; `minute`: the hours' minutes do."""
+def by_minute(window: Window) -> bool:
+    """Whether its steps begin within hours: what is kept by the hour is not known of them."""
+    return any(floor_hour(begin) != begin for begin in window.begins[1:]) or (
+        window.step.endswith("m") and int(window.step[:-1]) % 60 > 0
+    )
+
+
+def parts_of(window: Window) -> tuple[list[Run], list[datetime]]:
+    """The fewest cells that lie each in one step; and the hours that no step holds whole, whose
+    minutes do."""
     bounds = (*window.begins, window.end)
-    if all(floor_month(each) == each for each in bounds):
-        return "month"
-    if all(floor_day(each) == each for each in bounds):
-        return "day"
-    if all(floor_hour(each) == each for each in bounds):
-        return "hour"
-    return "minute"
+    runs = _tiled((ceil_hour(begin), floor_hour(end)) for begin, end in pairwise(bounds))
+    return runs, sorted({floor_hour(each) for each in bounds if floor_hour(each) != each})
+
+
+def edges_of(window: Window) -> list[Run]:
+    """The hours that it begins or ends within."""
+    bounds = {floor_hour(each) for each in (window.start, window.end) if floor_hour(each) != each}
+    return _hours(sorted(bounds))
 
 
 def read(
@@ -149,20 +172,31 @@ def of_steps(
 ) -> Iterator[tuple[int, Cell]]:
     """Cells with the index of the step that they lie in.
 
-    In steps of minutes only `minutes` are known: the names of the counts that an hour keeps by
-    minute, of which each cell that comes holds one minute's, at that minute's `at`.
+    Of an hour that no step holds whole `minutes` come, the names of the counts that it keeps by
+    minute: a cell for each minute, at that minute's `at`. What it keeps as a whole comes besides,
+    where the window begins or ends in it; in steps of minutes it does not.
     """
-    grain = grain_of(window)
-    if grain != "minute":
-        for cell in read(
-            tenant, kind, [Run(grain, window.start, window.end)], flow=flow, fields=fields
-        ):
-            index = window.index(cell["at"])
-            if index is not None:
-                yield index, cell
-        return
-    hours = Run("hour", floor_hour(window.start), window.end)
-    for cell in read(tenant, kind, [hours], flow=flow, fields=("minutes",)):
+    runs, hours = parts_of(window)
+    for cell in read(tenant, kind, runs, flow=flow, fields=fields):
+        yield bisect_right(window.begins, cell["at"]) - 1, cell
+    yield from of_minutes(tenant, kind, window, hours, flow=flow, minutes=minutes)
+    rest = [name for name in fields if name.partition(".")[0] not in KEPT_BY_MINUTE[kind]]
+    if rest and not by_minute(window):
+        for cell in read(tenant, kind, edges_of(window), flow=flow, fields=rest):
+            yield bisect_right(window.begins, max(cell["at"], window.start)) - 1, cell
+
+
+def of_minutes(
+    tenant: Tenants,
+    kind: str,
+    window: Window,
+    hours: Sequence[datetime],
+    *,
+    flow: str | None = None,
+    minutes: Sequence[str],
+) -> Iterator[tuple[int, Cell]]:
+    """The counts of these hours by minute, as far as the window goes, with the step's index."""
+    for cell in read(tenant, kind, _hours(hours), flow=flow, fields=("minutes",)):
         named: Cell = {name: cell[name] for name in _NAMING if name in cell}
         for minute, counts in cell.get("minutes", {}).items():
             at = cell["at"] + timedelta(minutes=int(minute))
@@ -170,6 +204,11 @@ def of_steps(
             if index is not None:
                 of_minute = {name: counts.get(name, 0) for name in minutes}
                 yield index, {**named, "at": at, **of_minute}
+
+
+def _hours(hours: Sequence[datetime]) -> list[Run]:
+    """As runs, neighbours together."""
+    return _tiled((hour, hour + HOUR) for hour in hours)
 
 
 def flows_of(tenant: str) -> list[str]:

@@ -61,8 +61,10 @@ def rates_of(
     counts = sums.counts
     full = [
         (step, end - begin)
-        for step, begin, end in zip(steps, window.begins, window.ends, strict=False)
-        if end <= moment
+        for index, (step, begin, end) in enumerate(
+            zip(steps, window.begins, window.ends, strict=False)
+        )
+        if end <= moment and window.is_whole(index)
     ]
     most_at_work = None
     # work counts where it ended: in steps shorter than it takes it would pile up by chance

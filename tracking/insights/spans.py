@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from tracking.errors import BadRequest
@@ -10,12 +10,13 @@ from tracking.insights.windows import (
     DAY,
     HOUR,
     MINUTE,
+    MONTH,
     WEEK,
     Window,
     count_and_unit,
-    floor_day,
-    floor_month,
+    floor_step,
     months_after,
+    step_after,
     usual_step,
     window,
 )
@@ -29,9 +30,7 @@ SPANS: Final[dict[str, tuple[str, timedelta]]] = {
     "12mo": ("Last 12 months", 365 * DAY),
 }
 USUAL_SPAN: Final = "24h"
-_MONTH: Final = "mo"
-_UNITS: Final = {"m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK, _MONTH: 28 * DAY}
-_MONDAY: Final = datetime(1970, 1, 5, tzinfo=UTC)
+_UNITS: Final = {"m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK, MONTH: 28 * DAY}
 
 
 def lately(span: str, moment: datetime, step: str = "") -> Window:
@@ -47,19 +46,6 @@ def lately(span: str, moment: datetime, step: str = "") -> Window:
         raise BadRequest(
             "bad_parameter", "step is wider than the whole time asked for.", parameter="step"
         )
-    last = _floor(moment, count, unit)
-    end = months_after(last, count) if unit == _MONTH else last + count * _UNITS[unit]
+    end = step_after(floor_step(moment, count, unit), count, unit)
     start = months_after(end, -12) if span == "12mo" else end - length
-    return window(_floor(start, count, unit), end, step)
-
-
-def _floor(moment: datetime, count: int, unit: str) -> datetime:
-    """The beginning of the step of the clock that a moment lies in, where steps of so many of a
-    unit come out even; else of the unit."""
-    if unit == _MONTH:
-        month = floor_month(moment)
-        return months_after(month, -((month.month - 1) % count)) if 12 % count == 0 else month
-    origin = _MONDAY if unit == "w" else floor_day(moment)
-    even = {"m": 60, "h": 24}.get(unit, 1) % count == 0
-    width = _UNITS[unit] * (count if even else 1)
-    return moment - (moment - origin) % width
+    return window(floor_step(start, count, unit), end, step)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from tracking import vocabulary as v
-from tracking.insights.cells import BEGINNING, Cell, Run, Tenants, cover, grain_of, of_steps, read
+from tracking.insights.cells import (
+    BEGINNING,
+    Cell,
+    Tenants,
+    by_minute,
+    cover,
+    of_minutes,
+    of_steps,
+    parts_of,
+    read,
+)
 from tracking.insights.counts import ENDINGS, Counts, Sketch, Spans
-from tracking.insights.records import RECORDS, BlockPart, records_by_the_minute, records_of
+from tracking.insights.records import RECORDS, BlockPart, records_of
 from tracking.insights.sums import Numbers, sums, total
-from tracking.insights.windows import Window, ceil_hour, floor_minute
+from tracking.insights.windows import Window, ceil_hour, floor_hour, floor_minute
 from tracking.models.rollups import BLOCK, FLOW
 
 OBJECTS: Final[Numbers] = {"started": "started", **{each: f"ended.{each}" for each in ENDINGS}}
@@ -82,7 +93,7 @@ def throughput(
 ) -> Throughput:
     """The caller has made sure that `tenant` may be seen (access/scope.py)."""
     until = max(window.start, min(window.end, floor_minute(moment)))
-    by_minute = grain_of(window) == "minute"
+    minutes = by_minute(window)
     objects = _Objects(window, flow)
     for index, cell in of_steps(
         tenant,
@@ -93,8 +104,7 @@ def throughput(
         minutes=tuple(OBJECTS),
     ):
         objects.add(index, cell)
-    read_records = records_by_the_minute if by_minute else records_of
-    records = read_records(tenant, window, flow)
+    records = records_of(tenant, window, flow)
     for counts, added in zip(objects.steps, records.steps, strict=True):
         counts.add_records(added)
     inside = _before(tenant, window.start, flow)
@@ -108,21 +118,21 @@ def throughput(
                 end,
                 counts,
                 inside if begin <= until else None,
-                None if by_minute else records.retries[index],
-                None if by_minute else objects.spans[index].spans(),
+                None if minutes else records.retries[index],
+                None if minutes else objects.spans[index].spans(),
             )
         )
-    spans, by_part = ({}, {}) if by_minute else _spans(tenant, window, flow)
+    spans, by_part = ({}, {}) if minutes else _spans(tenant, window, flow)
     return Throughput(
         window=window,
         until=until,
         steps=steps,
         counts=_whole(objects),
         in_transit=inside,
-        retries=None if by_minute else sum(records.retries),
-        spans=None if by_minute else spans,
+        retries=None if minutes else sum(records.retries),
+        spans=None if minutes else spans,
         by_flow=flow is None,
-        parts=objects.parts(None if by_minute else by_part),
+        parts=objects.parts(None if minutes else by_part),
         blocks=records.blocks[:BLOCKS_TOLD],
         more_blocks=max(0, len(records.blocks) - BLOCKS_TOLD),
         comparisons={
@@ -170,7 +180,7 @@ def _spans(
     by_ending = {ending: Sketch() for ending in ENDINGS}
     by_part: dict[str, Sketch] = {}
     names = [f"throughput.{ending}" for ending in ENDINGS]
-    runs = cover(window.start, window.end)
+    runs = cover(floor_hour(window.start), ceil_hour(window.end))
     for cell in read(tenant, FLOW, runs, flow=flow, fields=names):
         spans = cell.get("throughput", {})
         for ending in ENDINGS:
@@ -186,17 +196,11 @@ def _spans(
 def objects_by_step(tenant: Tenants, window: Window, *, flow: str | None = None) -> list[Counts]:
     """Only how many objects started and ended."""
     found = [Counts() for _ in window.begins]
-    grain = grain_of(window)
-    if grain == "minute":
-        rows = of_steps(tenant, FLOW, window, flow=flow, minutes=tuple(OBJECTS))
-        for index, cell in rows:
-            found[index].add_objects(objects_of(cell))
-        return found
-    cells = [Run(grain, window.start, window.end)]
-    for (at,), added in sums(tenant, FLOW, cells, by=("at",), numbers=OBJECTS, flow=flow).items():
-        place = window.index(at)
-        if place is not None:
-            found[place].add_objects(added)
+    runs, hours = parts_of(window)
+    for (at,), added in sums(tenant, FLOW, runs, by=("at",), numbers=OBJECTS, flow=flow).items():
+        found[bisect_right(window.begins, at) - 1].add_objects(added)
+    for index, cell in of_minutes(tenant, FLOW, window, hours, flow=flow, minutes=tuple(OBJECTS)):
+        found[index].add_objects(objects_of(cell))
     return found
 
 
@@ -234,10 +238,10 @@ def _compared(
     counts.add_objects(total(tenant, FLOW, other.start, cut, numbers=OBJECTS, flow=flow))
     counts.add_records(total(tenant, BLOCK, other.start, cut, numbers=RECORDS, flow=flow))
     spans = None
-    if grain_of(window) != "minute":
-        # durations are kept by the hour: with the hour that the cut lies in
+    if not by_minute(window):
+        # durations are kept by the hour: with the hours that it begins and is cut in
         sketch = Sketch()
-        cells = cover(other.start, ceil_hour(cut))
+        cells = cover(floor_hour(other.start), ceil_hour(cut))
         for cell in read(tenant, FLOW, cells, flow=flow, fields=("throughput.delivered",)):
             sketch.add(cell.get("throughput", {}).get(v.DELIVERED))
         spans = sketch.spans()

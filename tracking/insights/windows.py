@@ -19,7 +19,9 @@ MINUTE, HOUR, DAY, WEEK = (
 )
 STEPS_MAX: Final = 1_500
 _STEP: Final = re.compile(r"([1-9][0-9]{0,3})(m|h|d|w|mo)", re.ASCII)
+MONTH: Final = "mo"
 _UNITS: Final = {"m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
+_MONDAY: Final = datetime(1970, 1, 5, tzinfo=UTC)
 # From how long a window on a width is chosen where none is asked for.
 _USUAL: Final = (
     (timedelta(days=450), "1mo"),
@@ -35,7 +37,8 @@ _USUAL: Final = (
 class Window:
     """From `start` until before `end`, in steps of `step`; all UTC, on full minutes.
 
-    `begins` are the beginnings of the steps; the last step may be cut short by `end`.
+    `begins` are the beginnings of the steps. All but the first are those of the clock and the
+    calendar, so that cells tile them; the first and the last step may be cut short.
     """
 
     start: datetime
@@ -50,6 +53,12 @@ class Window:
     @property
     def ends(self) -> tuple[datetime, ...]:
         return (*self.begins[1:], self.end)
+
+    def is_whole(self, index: int) -> bool:
+        """Whether a step is as wide as was asked for."""
+        count, unit = count_and_unit(self.step)
+        begin, end = self.begins[index], self.ends[index]
+        return begin == floor_step(begin, count, unit) and end == step_after(begin, count, unit)
 
     def index(self, moment: datetime) -> int | None:
         """The step that a moment lies in; None outside of the window."""
@@ -95,11 +104,8 @@ def window(start: datetime, end: datetime, step: str) -> Window:
     if not start < end:
         raise BadRequest("bad_parameter", "to is later than from.", parameter="to")
     begins = [start]
-    while True:
-        begin = months_after(start, len(begins) * count) if unit == "mo" else None
-        begin = begin or begins[-1] + count * _UNITS.get(unit, DAY)
-        if begin >= end:
-            break
+    begin = step_after(floor_step(start, count, unit), count, unit)
+    while begin < end:
         if len(begins) == STEPS_MAX:
             raise BadRequest(
                 "too_many_steps",
@@ -107,7 +113,24 @@ def window(start: datetime, end: datetime, step: str) -> Window:
                 parameter="step",
             )
         begins.append(begin)
+        begin = step_after(begin, count, unit)
     return Window(start, end, step, tuple(begins))
+
+
+def floor_step(moment: datetime, count: int, unit: str) -> datetime:
+    """The beginning of the step of the clock that a moment lies in, where steps of so many of a
+    unit come out even; else of the unit. Weeks begin on Monday."""
+    if unit == MONTH:
+        month = floor_month(moment)
+        return months_after(month, -((month.month - 1) % count)) if 12 % count == 0 else month
+    origin = _MONDAY if unit == "w" else floor_day(moment)
+    even = {"m": 60, "h": 24}.get(unit, 1) % count == 0
+    width = _UNITS[unit] * (count if even else 1)
+    return moment - (moment - origin) % width
+
+
+def step_after(begin: datetime, count: int, unit: str) -> datetime:
+    return months_after(begin, count) if unit == MONTH else begin + count * _UNITS[unit]
 
 
 def count_and_unit(step: str) -> tuple[int, str]:

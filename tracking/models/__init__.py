@@ -13,6 +13,7 @@ from tracking.models.access import (
     User,
 )
 from tracking.models.flows import FlowDefinition, FlowStep
+from tracking.models.forecasts import Forecast
 from tracking.models.journal import AccessRecord, TransactionBlock
 from tracking.models.ledger import (
     AnchorAlert,
@@ -42,6 +43,7 @@ __all__ = [
     "FlowBlock",
     "FlowDefinition",
     "FlowStep",
+    "Forecast",
     "LogAnchor",
     "LogCheckpoint",
     "LogSegment",

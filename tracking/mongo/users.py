@@ -55,6 +55,7 @@ DERIVED: Final[Mapping[str, Rights]] = {
     "flow_block": Rights("f", "fiur", "fu", "f"),
     "rollup": Rights("f", "fiur", "fu", "f"),
     "rollup_part": Rights("f", "fiur", "fu", "f"),
+    "forecast": Rights("f", "fiur", "fu", "f"),
     "cursor": Rights("f", "fiu", "fu", "f"),
     "refold_request": Rights("i", "fiur", "fu", "f"),
 }

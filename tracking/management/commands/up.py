@@ -34,7 +34,7 @@ READY_SECONDS = 90
 
 
 class Command(BaseCommand):
-    help = "Start MongoDB (unless DFT_MONGODB_URI is set), the web workers and the follower."
+    help = "Start MongoDB (unless DFT_MONGODB_URI is set) and all that runs beside it."
     # System checks would open a database connection before there is a database.
     requires_system_checks = ()
 
@@ -77,6 +77,7 @@ class Command(BaseCommand):
         # the auditor's, which may read and no more, for checks that are begun from the admin
         supervisor.add("web workers", gunicorn_command(settings), roles=(WEB, AUDITOR))
         supervisor.add_command("follower", "follow", roles=(FOLLOWER,))
+        supervisor.add_command("forecaster", "forecast", roles=(FOLLOWER,))
         if not _wait_until_ready(supervisor):
             return
         self._tell(first)
