@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -19,17 +19,7 @@ from tracking.core.pricing import NOTHING, WIDE, Bill, Charge
 from tracking.errors import BadRequest
 from tracking.insights.cells import cover, read
 from tracking.insights.spending import Asked, Line, added_up
-from tracking.insights.windows import (
-    DAY,
-    WEEK,
-    Window,
-    count_and_unit,
-    floor_day,
-    floor_hour,
-    floor_month,
-    months_after,
-    usual_step,
-)
+from tracking.insights.windows import Window, floor_hour, usual_step
 from tracking.models.price_list import prices_of
 from tracking.models.rollups import FLOW
 
@@ -230,15 +220,8 @@ def usual_cost_step(start: datetime, end: datetime) -> str:
 
 
 def by_the_hour(window: Window) -> Window:
-    """What costs can be told of: full hours; and steps of days, weeks and months are those of the
-    calendar, which are read as such: the first and the last may be cut short.
-
-    Raises `BadRequest` where steps begin within an hour.
-    """
+    """What costs can be told of: full hours. Raises `BadRequest` where steps begin within one."""
     wide = window.by_the_hour()
-    count, unit = count_and_unit(wide.step)
-    if unit in ("d", "w", "mo"):
-        return Window(wide.start, wide.end, wide.step, tuple(_calendar(wide, count, unit)))
     if any(floor_hour(begin) != begin for begin in wide.begins):
         raise BadRequest(
             "bad_parameter",
@@ -246,19 +229,3 @@ def by_the_hour(window: Window) -> Window:
             parameter="step",
         )
     return wide
-
-
-def _calendar(window: Window, count: int, unit: str) -> Iterator[datetime]:
-    """The start; then midnights, Mondays, or months that are a multiple away from January."""
-    yield window.start
-    day, month = floor_day(window.start), floor_month(window.start)
-    if unit == "mo":
-        begin = months_after(month, count - (month.month - 1) % count)
-    else:
-        begin = day + count * DAY if unit == "d" else day + count * WEEK - day.weekday() * DAY
-    while begin < window.end:
-        yield begin
-        if unit == "mo":
-            begin = months_after(begin, count)
-        else:
-            begin += count * (DAY if unit == "d" else WEEK)
