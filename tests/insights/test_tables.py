@@ -36,7 +36,7 @@ def test_values_are_written_as_programs_read_them() -> None:
         ["a", "b", "c"],
         ["1234567", "1000", "2026-03-01T14:00:00Z"],
         ["", "0.25", "2026-03-01T14:00:00Z"],
-        ["-5", "-0.10", 'a "b"'],
+        ["-5", "-0.1", 'a "b"'],
     ]
     assert csv_of(table).endswith("\r\n")
 
