@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django import forms
@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from tracking.admin import display as show
-from tracking.admin.forecast_charts import ahead_chart, seen_chart
+from tracking.admin.forecast_charts import ahead_chart, chart_window, seen_chart
 from tracking.admin.forecast_tables import (
     MEASURE_WORDS,
     ahead_table,
@@ -31,6 +31,7 @@ from tracking.insights.tables import Table
 from tracking.insights.windows import DAY
 
 _GRAIN_WORDS: Final = {"day": "days", "hour": "hours"}
+_AHEAD: Final = {"hour": "day", "day": "week"}
 _SPAN_WORDS: Final = {
     "day": "tomorrow",
     "week": "in the next 7 days",
@@ -56,6 +57,8 @@ def forecast_page(request: HttpRequest) -> HttpResponse:
         given = asked.form.cleaned_data
         measure, grain = given["measure"], GRAINS[given["grain"]]
         found = outlook(asked.tenant, asked.flow, measure, grain, asked.moment)
+        if steps := [*found.seen, *found.steps]:
+            asked = replace(asked, window=chart_window(steps))
         listed = overview_table(asked, overview(asked.tenant, measure, grain), grain)
         tables = {
             "forecast": ahead_table(found),
@@ -136,7 +139,7 @@ def _expected(found: Outlook) -> list[Figure]:
                 count_text(each["expected"]),
                 "info",
                 "trending_up",
-                f"8 times of 10 between {low} and {high}",
+                f"80 % interval: {low} to {high}",
             )
         )
     return rows
@@ -150,7 +153,7 @@ def _figures(found: Outlook) -> list[Figure]:
     mase = kept["mase"]
     told = [
         Figure(
-            "MASE of the week ahead",
+            f"MASE of the {_AHEAD[found.grain.name]} ahead",
             number_text(mase),
             "good" if found.shown and mase is not None and mase < 1 else "mute",
             "straighten",

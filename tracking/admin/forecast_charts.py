@@ -10,6 +10,7 @@ from tracking.admin.charts import Band, Series, StepChart, by_steps
 from tracking.admin.forecast_tables import MEASURE_WORDS, count_text
 from tracking.admin.insights import Asked
 from tracking.insights.forecasts.reading import Outlook, Seen, Step
+from tracking.insights.forecasts.verdicts import method_words
 from tracking.insights.tables import Table
 from tracking.insights.windows import HOUR, Window, window
 
@@ -27,7 +28,7 @@ def ahead_chart(asked: Asked, found: Outlook, table: Table) -> StepChart:
     return by_steps(
         name="ahead",
         title=f"How many {MEASURE_WORDS[found.measure]} are to come?",
-        window=_window([*before, *found.steps]),
+        window=chart_window([*before, *found.steps]),
         say=count_text,
         tick=compact,
         lines=[
@@ -39,15 +40,15 @@ def ahead_chart(asked: Asked, found: Outlook, table: Table) -> StepChart:
             Series("forecast", _TONE, [*gap, *(step.expected for step in found.steps)]),
         ],
         bands=[
-            Band("95 times of 100", _TONE, bounds["low95"], bounds["high95"]),
-            Band("8 times of 10", _TONE, bounds["low80"], bounds["high80"]),
+            Band("95 % interval", _TONE, bounds["low95"], bounds["high95"]),
+            Band("80 % interval", _TONE, bounds["low80"], bounds["high80"]),
         ],
         whole=False,
         now=asked.moment,
         table=table,
         csv_url=asked.csv_url("forecast"),
-        note=f"By {found.document['method']}, chosen among several by what each would have told"
-        " in the past.",
+        note=f"By {method_words(found.document['method'])}: chosen among several by what each would"
+        " have told in the past.",
     )
 
 
@@ -62,7 +63,7 @@ def seen_chart(asked: Asked, found: Outlook, table: Table) -> StepChart:
         lines.append(Series("told before", _TONE, told, dashed=True))
         bands = [
             Band(
-                "8 times of 10",
+                "80 % interval",
                 _TONE,
                 [step.bounds["low80"] for step in found.seen],
                 [step.bounds["high80"] for step in found.seen],
@@ -71,7 +72,7 @@ def seen_chart(asked: Asked, found: Outlook, table: Table) -> StepChart:
     return by_steps(
         name="seen",
         title="What came of the last forecasts?" if is_told else "What happened of late?",
-        window=_window(found.seen),
+        window=chart_window(found.seen),
         say=count_text,
         tick=compact,
         lines=lines,
@@ -93,6 +94,6 @@ def _seen_note(found: Outlook) -> str:
     return f"Told before: {rest}."
 
 
-def _window(steps: Sequence[Step | Seen]) -> Window:
+def chart_window(steps: Sequence[Step | Seen]) -> Window:
     start, end = steps[0].begin, steps[-1].end
     return window(start, end, "1h" if steps[0].end - start == HOUR else "1d")

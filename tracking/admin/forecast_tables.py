@@ -71,12 +71,13 @@ def seen_table(found: Outlook) -> Table:
 
 
 def overview_table(asked: Asked, lines: Sequence[Line], grain: Grain) -> Table:
-    columns = {"flow": "flow", "mase": "MASE", "verdict": "forecast"}
+    columns = {"flow": "flow", "forecast": "forecast", "mase": "MASE"}
     if grain is DAILY:
         columns["tomorrow"] = "tomorrow"
     rows: list[tuple[Value, ...]] = []
     for line in lines:
-        row: list[Value] = [line.flow or "all flows", line.mase, line.words]
+        mase = None if line.mase is None else Decimal(f"{line.mase:.2f}")
+        row: list[Value] = [line.flow or "all flows", line.words, mase]
         if grain is DAILY:
             row.append(line.day if line.verdict == SHOWN else None)
         rows.append(tuple(row))

@@ -61,9 +61,12 @@ class Report:
         if not self.aims[-1]["reached"]:
             self.wrong.append(figure)
 
-    def say(self, line: str) -> None:
-        """Of a long run, how far it is."""
-        Console(file=sys.stdout).print(line, highlight=False, soft_wrap=True)
+    def say(self, line: str | Table) -> None:
+        """Of a long run, how far it is, or a table of its own."""
+        width = None if isinstance(line, str) or sys.stdout.isatty() else _WIDE
+        Console(file=sys.stdout, width=width).print(
+            line, highlight=False, soft_wrap=isinstance(line, str)
+        )
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 
@@ -26,16 +25,13 @@ from tracking.insights.forecasts.scales import Array
 from tracking.insights.forecasts.totals import Total, totals_at
 from tracking.insights.forecasts.verdicts import SHORT, SILENT
 
-# Where nothing beyond the week is worth telling: it, and the day in which the forecast is made.
-_WEEK_FROM_TOMORROW: Final = 8
-
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """`verdict`: a word of verdicts.py. Where it is not shown, nothing else may be but measures.
 
-    `mase` and `coverage` (by level) are of the week ahead over all origins; `beyond` is the ratio
-    to seasonal naive of what lies beyond the week. `scale`: what errors of this forecast are
+    `mase` and `coverage` (by level) are of the grain's `lead` over all origins; `beyond` is the
+    ratio to seasonal naive of what lies beyond it. `scale`: what errors of this forecast are
     scaled by.
     """
 
@@ -60,14 +56,12 @@ class Assessment:
 
     @property
     def reach(self) -> int:
-        """So many steps are worth telling: as far as there are intervals, and beyond the week only
-        where seasonal naive is beaten there too."""
+        """So many steps are worth telling: as far as there are intervals, and beyond what it is
+        judged by only where seasonal naive is beaten there too."""
         if self.fan is None:
             return 0
         known = int(np.isfinite(self.fan.low[LEVELS[0]]).sum())
-        if self.grain.horizon > _WEEK_FROM_TOMORROW > self.grain.week and not self.beyond < 1:
-            return min(known, _WEEK_FROM_TOMORROW)
-        return known
+        return known if self.beyond < 1 else min(known, self.grain.lead + 1)
 
 
 def assess(history: Array, grain: Grain, *, seconds: float) -> Assessment:
@@ -81,7 +75,7 @@ def assess(history: Array, grain: Grain, *, seconds: float) -> Assessment:
     tested = backtest(history[-grain.longest :], grain, seconds=seconds)
     chosen = choose(tested)
     fans = [fan_at(tested, chosen, row) for row in range(len(tested.origins))]
-    week, far = slice(0, grain.week), slice(grain.week, grain.horizon)
+    near, far = slice(0, grain.lead), slice(grain.lead, grain.horizon)
     yards = yards_of(tested, chosen)
     ours = np.abs(chosen.ahead - tested.actual)[:, far]
     return Assessment(
@@ -91,14 +85,14 @@ def assess(history: Array, grain: Grain, *, seconds: float) -> Assessment:
         method=chosen.names[-1],
         ahead=chosen.ahead[-1],
         fan=fans[-1],
-        mase=mase_of(tested, chosen, week),
+        mase=mase_of(tested, chosen, near),
         beyond=max(
             ratio(ours, np.abs(tested.told[each.name] - tested.actual)[:, far])
             for each in yards
             if each.seasonal
         ),
         scale=float(scales_of(tested)[-1]),
-        coverage={level: _covered(tested, fans, level, week) for level in LEVELS},
+        coverage={level: _covered(tested, fans, level, near) for level in LEVELS},
         yards=yards,
         totals=totals_at(tested, chosen, len(tested.origins) - 1) if grain.day == 1 else (),
         origins=len(tested.origins) - 1,

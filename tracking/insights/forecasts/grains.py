@@ -13,15 +13,16 @@ from tracking.insights.windows import DAY, HOUR, floor_day, floor_hour
 class Grain:
     """Numbers are of steps. `seasons`: after how many the pattern may repeat; the last is a week.
 
-    `horizon` is forecast, the first `week` of it is what a forecast is judged by: so far ahead as
-    seasonal naive, its yardstick, looks back. `fitted`: no method sees more than so much history;
-    `least`: none sees less. `origins`: from at most and at least so many moments of the past the
-    back-test forecasts, at most `stride` apart.
+    `horizon` is forecast, the first `lead` of it is what a forecast is judged by: so far ahead as
+    seasonal naive, its yardstick, looks back at least. `fitted`: no method sees more than so much
+    history; `least`: none sees less. `origins`: from at most and at least so many moments of the
+    past the back-test forecasts, at most `stride` apart.
     """
 
     name: str
     step: timedelta
     seasons: tuple[int, ...]
+    lead: int
     horizon: int
     fitted: int
     least: int
@@ -55,8 +56,9 @@ HOURLY: Final = Grain(
     name="hour",
     step=HOUR,
     seasons=(24, 168),
+    lead=24,
     horizon=168,
-    fitted=10 * 168,
+    fitted=8 * 168,
     least=3 * 168,
     origins_max=42,
     origins_min=14,
@@ -66,8 +68,9 @@ DAILY: Final = Grain(
     name="day",
     step=DAY,
     seasons=(7,),
+    lead=7,
     horizon=31,
-    fitted=52 * 7,
+    fitted=26 * 7,
     least=5 * 7,
     origins_max=40,
     origins_min=21,

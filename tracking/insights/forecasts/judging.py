@@ -4,14 +4,15 @@
    as far as these weeks were over by then; the combination of all (their median) unless another
    is clearly better. What came after an origin has no part in what is told at it, so the errors
    of this choice are those the product would have made.
-2. These errors against those of each yardstick on the same steps. Seasonal naive is the one that
-   counts; the others (the last value, the mean, the median, the level) stand for "no pattern":
-   they are as good as can be at white noise and at random walks, where many methods beat seasonal
-   naive and yet nobody knows anything. All of these have to be beaten by the same measure, absolute
-   or squared errors: of rare events nothing has less absolute error than never expecting any.
-3. Shown is what beats every yardstick by a margin in the week ahead, and does so not by chance:
-   by Wilcoxon's signed ranks of the differences, one per origin, over the steps until the next
-   origin, which no two origins share.
+2. These errors against those of each yardstick, a season ahead (`lead`). Seasonal naive is the one
+   that counts; the others (the last value, the mean, the median, the level) stand for "no
+   pattern": they are as good as can be at white noise and at random walks, where many methods beat
+   seasonal naive and yet nobody knows anything. All of these have to be beaten by the same
+   measure, absolute or squared errors: of rare events nothing has less absolute error than never
+   expecting any.
+3. Shown is what beats every yardstick by a margin, and does so not by chance: by Wilcoxon's signed
+   ranks of the differences, one per origin, over the steps until the next origin, which no two
+   origins share.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ CHANCE: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Yard:
-    """A yardstick: our errors in its errors, in the week ahead, and how likely by chance; both
-    once more for squared errors."""
+    """A yardstick: our errors in its errors, and how likely by chance they are less; both once
+    more for squared errors."""
 
     name: str
     ratio: float
@@ -120,7 +121,7 @@ def mase_of(tested: Backtest, chosen: Chosen, leads: slice) -> float:
 
 def yards_of(tested: Backtest, chosen: Chosen) -> list[Yard]:
     """Against each yardstick."""
-    week, apart = slice(0, tested.grain.week), slice(0, tested.stride)
+    lead, apart = slice(0, tested.grain.lead), slice(0, min(tested.stride, tested.grain.lead))
     ours = np.abs(chosen.ahead - tested.actual)[:-1]
     found = []
     for name in tested.yards:
@@ -128,9 +129,9 @@ def yards_of(tested: Backtest, chosen: Chosen) -> list[Yard]:
         found.append(
             Yard(
                 name,
-                ratio(ours[:, week], theirs[:, week]),
+                ratio(ours[:, lead], theirs[:, lead]),
                 _by_chance(ours[:, apart], theirs[:, apart]),
-                ratio(ours[:, week] ** 2, theirs[:, week] ** 2),
+                ratio(ours[:, lead] ** 2, theirs[:, lead] ** 2),
                 _by_chance(ours[:, apart] ** 2, theirs[:, apart] ** 2),
             )
         )

@@ -11,7 +11,7 @@ from tracking.insights.forecasts.grains import DAILY, Grain
 from tracking.insights.forecasts.needs import Bounds, Need, cost_of, needs_of
 from tracking.insights.forecasts.series import RECORDS, history_of
 from tracking.insights.forecasts.store import Document, present, summaries
-from tracking.insights.forecasts.verdicts import SHOWN, verdict_words
+from tracking.insights.forecasts.verdicts import SHORTLY, SHOWN, verdict_words
 from tracking.models.price_list import prices_of
 
 BOUNDS: Final = ("low80", "high80", "low95", "high95")
@@ -160,7 +160,7 @@ def overview(tenant: str, measure: str, grain: Grain) -> list[Line]:
         Line(
             flow=row["flow"],
             verdict=row["verdict"],
-            words=verdict_words(row["verdict"], row["facts"]),
+            words=SHORTLY[row["verdict"]],
             mase=row["mase"],
             day=_of_tomorrow(row),
             made_at=row["made_at"],

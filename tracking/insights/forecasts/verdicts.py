@@ -20,6 +20,16 @@ _NAMES: Final = {
     "median": "the median",
     "level": "carrying on the present level",
 }
+_METHODS: Final = {
+    "combination": "the middle of all methods",
+    "harmonic": "harmonic regression with autoregressive errors",
+    "harmonic trend": "harmonic regression with a trend and autoregressive errors",
+    "theta": "the theta method",
+    "winters": "Holt-Winters smoothing",
+    "shares": "the shares of the week times a smoothed level",
+    "shares recent": "the shares of the week times the level of the last days",
+}
+_SCALES: Final = {"√": ", on square roots", "log": ", on logarithms"}
 _SEASONAL: Final = {"24": "repeating the day before", "168": "repeating the week before"}
 
 
@@ -31,6 +41,14 @@ def yard_words(name: str) -> str:
     return _NAMES.get(name, name)
 
 
+def method_words(name: str) -> str:
+    """A method as people say it."""
+    kind, _, scale = name.rpartition(" ")
+    if scale in _SCALES:
+        return _METHODS.get(kind, kind) + _SCALES[scale]
+    return _METHODS.get(name, name)
+
+
 def verdict_words(verdict: str, facts: Mapping[str, Any]) -> str:
     """The verdict in a sentence that says what it rests on."""
     if verdict == SHORT:
@@ -38,6 +56,16 @@ def verdict_words(verdict: str, facts: Mapping[str, Any]) -> str:
     return _SENTENCES[verdict].format(yard=_unbeaten(facts))
 
 
+# The same in a list.
+SHORTLY: Final = {
+    SHOWN: "shown",
+    SHORT: "withheld: too little history",
+    SILENT: "withheld: nothing comes in",
+    REPEATS: "withheld: repeats itself exactly",
+    NOT_BETTER: "withheld: not better than repeating",
+    NO_PATTERN: "withheld: no pattern",
+    UNCLEAR: "withheld: may be chance",
+}
 _SENTENCES: Final = {
     SHOWN: "Shown: in the past it was better than repeating the week before, and than any forecast"
     " that knows no pattern.",

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tracking', '0010_rollup'),
+        ('tracking', '0011_forecast'),
     ]
 
     operations = [
