@@ -76,7 +76,7 @@ def test_times_are_labelled_as_clocks_and_calendars_have_them(
         ("2026-03-01", "2026-03-03", "1d", "Sun 1 Mar 2026"),
         ("2026-03-02", "2026-03-16", "1w", "2 Mar – 8 Mar 2026"),
         ("2026-03-01", "2026-05-01", "1mo", "Mar 2026"),
-        ("2026-03-01T05:00", "2026-03-05T05:00", "2d", "1 Mar 05:00 – 3 Mar 2026 05:00"),
+        ("2026-03-01T05:00", "2026-03-05T05:00", "2d", "1 Mar 05:00 – 3 Mar 2026 00:00"),
     ],
 )
 def test_a_step_is_named_as_people_name_it(start: str, end: str, step: str, words: str) -> None:

@@ -80,6 +80,8 @@ def run(options: dict[str, Any]) -> Report:
         report.say(f"Writing the cells of {history.records:,} records.")
         write_history(database["rollup"], history)
         report.notes |= {"records": history.records, **_sizes(database["rollup"], history)}
+        for flow in ("", flow_of(0)):
+            stage.manage("forecast", "--flow", flow)
         write_journal(database["like_journal"], options["journal"], options["flows"])
         visitor = Visitor(stage.url, stage.read_key, sign_in(stage.url, *stage.admin))
         asked = {span: pages(span, moment) for span in SPANS}
@@ -133,7 +135,14 @@ def pages(span: str, moment: datetime) -> list[Page]:
         Page("API costs until this minute", f"{api}/costs?{odd}&step=1d", flow),
     ]
     if span == MONTH:
-        found.insert(0, Page("home (24 hours)", reverse("admin:index"), "delivered"))
+        # of no time, or of one of their own
+        forecast = reverse("admin:forecast")
+        found += [
+            Page("home (24 hours)", reverse("admin:index"), "delivered"),
+            Page("forecast", forecast, flow),
+            Page("forecast of a flow by the hour", f"{forecast}?flow={flow}&grain=hour", flow),
+            Page("API forecast", f"{api}/forecast?step=1h", "yardsticks"),
+        ]
         # a document to keep, not an answer to wait for; of a month for the accounts
         found.append(Page("API costs, FOCUS", f"{api}/costs/export?{given}", "ServiceName"))
     return found
