@@ -22,8 +22,6 @@ from tracking.insights.forecasts.scales import Array, cleaned
 
 # Smoothing parameters are estimated anew at every so many origins, and taken over between them.
 _ESTIMATED_EVERY: Final = 7
-# More steps in a week are no outliers but how things are now.
-_OUTLIERS: Final = {"hour": 30, "day": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def _all_said(
 ) -> dict[str, Array]:
     """What each says at the end of a history; yardsticks take it as it is, outliers and all."""
     known = history[-grain.fitted :]
-    clean = cleaned(known, grain.week, _OUTLIERS[grain.name])
+    clean = cleaned(known, grain.week, grain.day)
     yards = yardsticks(grain)
     return {
         name: _said(way, known if name in yards else clean, grain, memories.setdefault(name, {}))
