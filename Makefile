@@ -24,12 +24,12 @@ lint: .venv/dev.stamp
 	@$(PYTHON) -c $(CHECK_PYTHON)
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python's venv module is missing: on Debian run apt-get install python3-venv, then make again." >&2; exit 1; }
 
-.venv/run.stamp: .venv/bin/python pyproject.toml constraints.txt tracking/core/_native.c
+.venv/run.stamp: .venv/bin/python pyproject.toml constraints.txt tracking/core/_native.c tracking/core/_tally.c
 	@echo "Installing packages …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded]'
 	@touch $@
 
-.venv/dev.stamp: .venv/bin/python pyproject.toml constraints.txt tracking/core/_native.c
+.venv/dev.stamp: .venv/bin/python pyproject.toml constraints.txt tracking/core/_native.c tracking/core/_tally.c
 	@echo "Installing packages …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
 	@touch .venv/run.stamp $@

@@ -158,6 +158,8 @@ KEPT_REFERENCES: Final = 200
 KEPT_PARENTS: Final = 1_000
 KEPT_USAGE: Final = 100
 KEPT_PATH: Final = 500
+# Of one attempt, how many of the times at which it was queued, and at which it ended.
+KEPT_TIMES: Final = 20
 PATIENCE_DEFAULT: Final = timedelta(hours=24)
 
 # ISO 4217, active codes (list one of 2026-01), without the testing and "no currency" codes.

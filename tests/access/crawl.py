@@ -70,7 +70,8 @@ def body_of(answer: HttpResponse) -> str:
     if answer.streaming:
         body = b"".join(answer.streaming_content)  # type: ignore[arg-type]
         answer.close()
-        return unpacked(body)
+        zipped = answer.get("Content-Type") == "application/zip"
+        return unpacked(body) if zipped else body.decode()
     return answer.content.decode()
 
 

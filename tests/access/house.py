@@ -74,6 +74,11 @@ class Person:
         found = frozenset[str]().union(*map(role_permissions, roles))
         return found | SUPERUSERS_ALONE if self.kind == SUPERUSER else found
 
+    @property
+    def is_also_of_the_annex(self) -> bool:
+        """Who makes memberships needs another tenant to make them of."""
+        return self in STAFF and "tracking.add_membership" in self.may
+
     def __str__(self) -> str:
         return self.name
 
@@ -135,7 +140,7 @@ def make_house() -> House:
     for person in (*STAFF, *OTHERS, BARRED, HOMELESS):
         _admit(person)
     for person in STAFF:
-        if "tracking.add_membership" in person.may:
+        if person.is_also_of_the_annex:
             Membership.objects.create(user=User.objects.get(username=person.name), tenant_id=ANNEX)
     own_group = Group.objects.create(name="own group")
     ids = {tenant: _furnish(tenant, own_group) for tenant in TENANTS}

@@ -66,7 +66,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One of the API: `room` and `verb` for people, `scopes` for keys, of which one is enough."""
+    """One of the API: `room` and `verb` for people, `scopes` for keys, of which one is enough.
+
+    `several`: the answer to who has several tenants and says not which.
+    """
 
     room: str
     verb: str
@@ -77,6 +80,7 @@ class Endpoint:
     good: Answer = OK
     body: Callable[[House], Any] | None = None
     empty: Answer | None = None
+    several: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +293,8 @@ _TO_LIFETIME: Final[Answer] = (302, "admin:tracking_transaction_change")
 _CHECKPOINT = "tracking.logcheckpoint"
 _READ, _VERIFY = frozenset({v.SCOPE_READ}), frozenset({v.SCOPE_READ, v.SCOPE_VERIFY})
 _EXPORT, _INGEST = frozenset({v.SCOPE_EXPORT}), frozenset({v.SCOPE_INGEST})
+# Numbers are of one tenant.
+_INSIGHT: Final = Endpoint(_TX, "count", _READ, empty=NOT_FOUND, several=(400, None))
 _EVERY: Final = dict.fromkeys(METHODS, NOT_FOUND)
 _PROBED: Final = {"GET": OK, "HEAD": OK}
 
@@ -418,6 +424,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "admin:search": Page("", SIGNED_IN, SIGNED_IN, query="s=tx-&extended=1"),
     "admin:find": Page(_TX, query="q=nothing-of-this-name"),
     "admin:simulate": Page("tracking.tenant", "simulate", "simulate"),
+    "admin:bottlenecks": Page(_TX, "count", "count", posted=NOT_OFFERED),
     "admin:costs": Page(_TX, "count", "count", posted=NOT_OFFERED),
     "admin:forecast": Page(_TX, "count", "count", posted=NOT_OFFERED),
     "admin:throughput": Page(_TX, "count", "count", posted=NOT_OFFERED),
@@ -456,10 +463,11 @@ ROWS: Final[Mapping[str, Row]] = {
     "api:records": Endpoint(_RECORDS, "view", _READ, "transaction"),
     "api:lineage": Endpoint(_TX, "view", _READ, "transaction"),
     "api:transaction-evidence": Endpoint(_RECORDS, "export", _EXPORT, "transaction"),
-    "api:costs": Endpoint(_TX, "count", _READ, empty=NOT_FOUND),
-    "api:costs-export": Endpoint(_TX, "count", _READ, empty=NOT_FOUND),
-    "api:forecast": Endpoint(_TX, "count", _READ, empty=NOT_FOUND),
-    "api:throughput": Endpoint(_TX, "count", _READ, empty=NOT_FOUND),
+    "api:bottlenecks": _INSIGHT,
+    "api:costs": _INSIGHT,
+    "api:costs-export": _INSIGHT,
+    "api:forecast": _INSIGHT,
+    "api:throughput": _INSIGHT,
     "api:schema": Open(_PROBED),
     "api:docs": Open(_PROBED),
     r"api/v1/^.*\Z": Open(_EVERY, path="api/v1/nothing"),
@@ -545,6 +553,8 @@ def answer_of_endpoint(person: Person, row: Endpoint, method: str, whose: str) -
         return row.empty
     if row.key and (whose != "own" or person.tenant is None):
         return NOT_FOUND
+    if row.several is not None and person.is_also_of_the_annex:
+        return row.several
     return row.good
 
 

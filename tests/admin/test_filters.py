@@ -48,6 +48,7 @@ def left(model: str, person: str = "developer", **query: str) -> set[str]:
         ({"warning": "mixed_flows"}, set()),
         ({"retries": "1"}, {"tx-good"}),
         ({"retries": "0", "status": "failed"}, {"tx-bad", "tx-evil"}),
+        ({"in_transit_at": "1970-01-01T00:00Z"}, set()),
         ({"recent": "1h", "status": "in_transit"}, {"tx-waiting", "tx-child", "tx-fixed"}),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
@@ -137,6 +138,8 @@ def rows_of(model: type[Any], person: str, query: dict[str, str]) -> Any:
         (Transaction, {"flow": "orders", "status": "failed"}),
         (Transaction, {"error_type": "KeyError"}),
         (Transaction, {"recent": "1h"}),
+        (Transaction, {"created_at_from_0": "2026-01-01", "created_at_to_0": "2026-01-02"}),
+        (Transaction, {"in_transit_at": "2026-01-01T10:00Z"}),
         (Transaction, {"q": "order-bad"}),
         (TransactionBlockProgress, {}),
         (TransactionBlockProgress, {"status": "failed"}),
@@ -158,6 +161,31 @@ def test_an_index_leads_to_the_rows(model: Any, query: dict[str, str], person: s
 def test_the_order_of_a_list_comes_from_its_index(model: Any) -> None:
     for person in ("developer", "root"):
         assert "SORT" not in stages(explain(rows_of(model, person, {})))
+
+
+def test_what_began_in_a_time_is_read_by_that_time() -> None:
+    query = {"created_at_from_0": "2026-01-01", "created_at_to_0": "2199-01-01"}
+    rows = rows_of(Transaction, "developer", query)
+    assert "SORT" not in stages(explain(rows))
+    began = [row["created_at"] for row in rows]
+    assert len(began) > 5
+    assert began == sorted(began, reverse=True)
+
+
+def test_what_was_in_transit_at_a_moment_had_begun_and_had_not_ended() -> None:
+    moment = clock.now().replace(second=0, microsecond=0) - timedelta(minutes=20)
+    rows = Transaction.objects.filter(tenant_id="acme")
+    wanted = {
+        row.transaction
+        for row in rows
+        if row.created_at < moment and (row.status == "in_transit" or row.updated_at >= moment)
+    }
+    assert wanted
+    assert wanted != {row.transaction for row in rows}
+    asked = f"{moment:%Y-%m-%dT%H:%MZ}"
+    assert left("transaction", in_transit_at=asked) == wanted
+    for odd in ("nonsense", "2026-01-01T10:00", "9999-99-99T10:00Z"):
+        assert left("transaction", in_transit_at=odd) == left("transaction")
 
 
 def test_a_count_stops_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
 from tests.admin.world import lifetime_url, make_people, make_world, signed_in
+from tests.insights.world import put
 from tests.tools import drain, post, record
 from tracking import clock
 from tracking.admin import dashboard
 from tracking.ingest.accept import Producer, accept
+from tracking.mongo.connection import collection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,6 +119,40 @@ def test_an_analyst_sees_figures_and_no_object() -> None:
     assert "Lists are up to date" in html or "behind" in html
     for hidden in ("order-bad", "Newest failures", "tracking/transaction/", reverse("admin:find")):
         assert hidden not in html, hidden
+
+
+def test_the_last_24_hours_stand_beside_the_same_weekday() -> None:
+    make_world()
+    now = clock.now()
+    collection("rollup").delete_many({"tenant": "acme"})
+    for tenant, ago, started in (
+        ("acme", timedelta(minutes=5), 30),
+        ("acme", timedelta(days=7, minutes=5), 20),
+        # later in the day than it is now: not yet to be compared with
+        ("acme", timedelta(days=7, minutes=-2), 500),
+        ("globex", timedelta(minutes=5), 4),
+    ):
+        minutes = {"started": started, "failed": 1}
+        numbers = {"started": started, "ended.failed": 1}
+        put("flow", now - ago, numbers, tenant=tenant, minutes=minutes)
+    for person, started, change in (
+        ("support", "30", "▲ +50 %"),
+        ("analyst", "30", "▲ +50 %"),
+        ("stranger", None, None),
+        ("root", None, None),
+    ):
+        answer = signed_in(person).get(reverse("admin:index"))
+        told = {pulse.word: pulse for pulse in answer.context["board"].pulses}
+        assert set(told) == {"started", "delivered", "failed"}
+        if started:
+            assert (told["started"].text, told["started"].change.text) == (started, change)
+            assert told["failed"].change.text == "same"
+            assert told["started"].spark.other
+        assert f'href="{reverse("admin:throughput")}"' in answer.content.decode()
+    together = signed_in("root").get(reverse("admin:index")).context["board"].pulses[0]
+    alone = signed_in("stranger").get(reverse("admin:index")).context["board"].pulses[0]
+    assert int(together.text) == 30 + int(alone.text)
+    assert signed_in("administrator").get(reverse("admin:index")).context["board"].pulses == []
 
 
 def test_an_analyst_of_an_empty_tenant_is_told_so() -> None:

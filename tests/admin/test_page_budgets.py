@@ -80,6 +80,9 @@ def pages() -> dict[str, str]:
         )
     }
     found["home"] = reverse("admin:index")
+    found["throughput"] = reverse("admin:throughput")
+    found["throughput, 30 days"] = reverse("admin:throughput") + "?span=30d"
+    found["bottlenecks"] = reverse("admin:bottlenecks") + "?tenant=acme&flow=orders"
     found["lifetime, failed"] = lifetime_url("tx-bad")
     found["lifetime, delivered"] = lifetime_url("tx-good")
     found["record"] = show.record_url("acme/bad-price-1")

@@ -59,6 +59,7 @@ def test_the_document_is_valid_and_complete() -> None:
         "/api/v1/checkpoints/consistency",
         "/api/v1/checkpoints/latest",
         "/api/v1/evidence",
+        "/api/v1/insights/bottlenecks",
         "/api/v1/insights/costs",
         "/api/v1/insights/costs/export",
         "/api/v1/insights/throughput",

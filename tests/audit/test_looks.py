@@ -33,6 +33,7 @@ NO_CONTENT = {
     "admin:auth_user_password_change": "a change",
     "admin:tracking_flowblock_.*": "learned paths: names of blocks and counts",
     "admin:tracking_(logcheckpoint|logsegment|sealqueueentry)_.*": "hashes and counts",
+    "(admin|api):(throughput|bottlenecks|costs|costs-export|forecast)": "counts and sums",
     "api:(blocks|traces)": "records come in",
     "api:(checkpoints|latest-checkpoint|consistency)": "hashes",
     "api:(schema|docs)": "what the API can do",

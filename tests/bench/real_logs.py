@@ -29,8 +29,8 @@ from pymongo import MongoClient
 from rich.console import Console
 from rich.table import Table
 
+from tracking.core.tally import numbers_in
 from tracking.mongo.embedded import EmbeddedMongo
-from tracking.projection.rollups import numbers_in
 
 ROOT = Path(__file__).resolve().parents[2]
 TENANT = "real"

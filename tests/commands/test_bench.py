@@ -29,6 +29,7 @@ SMALL = {
     "client": "--calls 60 --away 1 --killed 300",
     "ledger": "--seconds 1 --rate 300 --leaves 500 --proofs 3",
     "verify": "--records 2000 --workers 1",
+    "insights": "--days 3 --rate 9 --flows 2 --blocks 4 --requests 1 --journal 900 --workers 1",
     "follow": "--only lag --open 20 --rate 200 --seconds 1 --interleaved-seconds 1",
 }
 # What each of these exists for.
@@ -58,6 +59,12 @@ TOLD = {
         "verify, 2 processes",
         "verify / plain read",
         "peak memory",
+    ),
+    "insights": (
+        "throughput: 30 days p50",
+        "bottlenecks: a year p95",
+        "API costs: a year p50",
+        "records: by status and day: a year p50",
     ),
     "follow": ("lag p99", "lag: CPU of follower per 1,000", "interleaved lag p99"),
 }

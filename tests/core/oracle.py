@@ -203,7 +203,7 @@ def block_of(records: list[Document]) -> Document:
     excepted = [record for record in records if "exception" in part(record)]
     last = max(excepted, key=lambda r: (r["attempt"], key(r))) if excepted else None  # B3
     exception = part(last)["exception"] if last else {}
-    spans = [spans_of([r for r in records if r["attempt"] == attempt]) for attempt in attempts]
+    spans = [spans_of(moments) for moments in moments_of(records)]
     return {
         "block": deciding["block"],
         "stage": deciding["stage"],
@@ -232,19 +232,44 @@ def public(block: Document) -> Document:
     return {name: value for name, value in block.items() if name != "deciding"}
 
 
-def spans_of(attempt: list[Document]) -> tuple[int | None, int | None]:
+def moments_of(records: list[Document]) -> list[Document]:
+    """B4: of each attempt of a block, in order, when it was queued, started and ended."""
+    found: list[Document] = []
+    for number in sorted({record["attempt"] for record in records}):
+        attempt = [record for record in records if record["attempt"] == number]
+        queued = {r["queued_at"] for r in attempt if r.get("queued_at")}
+        queued |= {r["occurred_at"] for r in attempt if r["status"] == "queued"}
+        started = [r["started_at"] for r in attempt if r.get("started_at")]
+        started += [r["occurred_at"] for r in attempt if r["status"] == "started"]
+        ended = {r.get("ended_at") or r["occurred_at"] for r in attempt if r["status"] in TERMINAL}
+        start = min(started, default=None)
+        looked_at = sorted(queued)[:20]
+        waiting = set(looked_at)
+        if found and found[-1]["again"]:
+            waiting.add(found[-1]["again"])
+        begin = min(waiting, default=None)
+        if begin is not None and start is not None and begin > start:
+            begin = None
+        ends = [moment for moment in sorted(ended)[:20] if start is None or moment >= start]
+        later = [moment for moment in looked_at if start is not None and moment > start]
+        found.append(
+            {
+                "attempt": number,
+                "queued": begin,
+                "started": start,
+                "ended": min(ends, default=None),
+                "again": min(later, default=None),
+            }
+        )
+    return found
+
+
+def spans_of(moments: Document) -> tuple[int | None, int | None]:
     """B4: queue and work time of one attempt."""
-    queued = [r["queued_at"] for r in attempt if r.get("queued_at")]
-    queued += [r["occurred_at"] for r in attempt if r["status"] == "queued"]
-    started = [r["started_at"] for r in attempt if r.get("started_at")]
-    started += [r["occurred_at"] for r in attempt if r["status"] == "started"]
-    deciding = max(attempt, key=key)
-    begin = min(queued, default=None)
-    start = min(started, default=None)
-    end = None
-    if deciding["status"] in TERMINAL:
-        end = deciding.get("ended_at") or deciding["occurred_at"]
-    return between(begin, start), between(start, end)
+    return (
+        between(moments["queued"], moments["started"]),
+        between(moments["started"], moments["ended"]),
+    )
 
 
 def between(begin: datetime | None, end: datetime | None) -> int | None:

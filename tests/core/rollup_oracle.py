@@ -72,13 +72,13 @@ def facts(
     shared = shares(visits, first, last)
     yield said("flow", first, (), "started")
     yield said("flow", first, (), f"minutes.{first.minute}.started")
+    how = transaction["status"]
+    whole = oracle.milliseconds(last - first)
+    yield from sketch("flow", last, (), f"throughput.{how}", whole)
     if ended:
-        how = transaction["status"]
-        whole = oracle.milliseconds(last - first)
         busy = sum((work for _queue, work in shared), Fraction(0))
         yield said("flow", last, (), f"ended.{how}")
         yield said("flow", last, (), f"minutes.{last.minute}.{how}")
-        yield from sketch("flow", last, (), f"throughput.{how}", whole)
         yield said("flow", last, (), "busy_ms", busy)
         yield said("flow", last, (), "idle_ms", whole - busy)
         yield said("flow", last, (), "retries", transaction["retries"])
@@ -87,7 +87,7 @@ def facts(
     source = None
     for visit, (queue, work) in zip(visits, shared, strict=True):
         names = (visit["stage"], visit["block"])
-        moment = visit["decided"]
+        moment = visit["over"]
         yield said("block", visit["arrival"], names, "arrived")
         yield said("block", moment, names, f"visits.{visit['status']}")
         numbers = [v["attempt"] for v in visits if v["block"] == visit["block"]]
@@ -105,8 +105,7 @@ def facts(
         yield said("edge", visit["arrival"], edge, "passed")
         if source:
             begins = visit["started"] or visit["arrival"]
-            free = source["end"] or source["decided"]
-            wait = max(0, oracle.milliseconds(begins - free))
+            wait = max(0, oracle.milliseconds(begins - source["over"]))
             yield from sketch("edge", visit["arrival"], edge, "wait", wait)
         source = visit
 
@@ -133,36 +132,30 @@ def visits_of(
     counting: list[Document], stage: dict[str, str], last: datetime
 ) -> list[dict[str, Any]]:
     found = []
-    for place in sorted({(record["block"], record["attempt"]) for record in counting}):
-        records = [r for r in counting if (r["block"], r["attempt"]) == place]
-        record = max(records, key=oracle.key)
-        queued = [r["queued_at"] for r in records if r.get("queued_at")]
-        queued += [r["occurred_at"] for r in records if r["status"] == "queued"]
-        started = [r["started_at"] for r in records if r.get("started_at")]
-        started += [r["occurred_at"] for r in records if r["status"] == "started"]
-        known = [*queued, *started, record["occurred_at"]]
-        end = None
-        if record["status"] in oracle.TERMINAL:
-            end = record.get("ended_at") or record["occurred_at"]
-        queue_ms, work_ms = oracle.spans_of(records)
-        found.append(
-            {
-                "block": place[0],
-                "attempt": place[1],
-                "stage": stage[place[0]],
-                "status": record["status"],
-                "decided": record["occurred_at"],
-                "arrival": min(known),
-                "queued": min(queued, default=None),
-                "started": min(started, default=None),
-                "end": end,
-                "queue_ms": queue_ms,
-                "work_ms": work_ms,
-            }
-        )
-    found.sort(
-        key=lambda x: (x["arrival"], oracle.STAGES.index(x["stage"]), x["block"], x["attempt"])
-    )
+    for block in sorted({record["block"] for record in counting}):
+        own = [record for record in counting if record["block"] == block]
+        for moments in oracle.moments_of(own):
+            records = [record for record in own if record["attempt"] == moments["attempt"]]
+            deciding = max(records, key=oracle.key)
+            first = min(
+                (r["occurred_at"], len(oracle.own_id(r)), oracle.own_id(r)) for r in records
+            )
+            known = [moments["queued"], moments["started"], first[0]]
+            queue_ms, work_ms = oracle.spans_of(moments)
+            found.append(
+                {
+                    **moments,
+                    "block": block,
+                    "stage": stage[block],
+                    "status": deciding["status"],
+                    "over": moments["ended"] or deciding["occurred_at"],
+                    "arrival": min(moment for moment in known if moment is not None),
+                    "tie": first[1:],
+                    "queue_ms": queue_ms,
+                    "work_ms": work_ms,
+                }
+            )
+    found.sort(key=lambda x: (x["arrival"], *x["tie"]))
     for visit in found:
         later = [
             x for x in found if x["block"] == visit["block"] and x["attempt"] > visit["attempt"]
@@ -170,7 +163,7 @@ def visits_of(
         gone = last
         if later:
             gone = min(last, min(later, key=lambda x: x["attempt"])["arrival"])
-        visit["gone"] = visit["end"] or gone
+        visit["gone"] = visit["ended"] or gone
     return found
 
 

@@ -19,7 +19,7 @@ from tests.tools import make_tenant
 from tracking.errors import BadRequest
 from tracking.insights import focus
 from tracking.insights.costs import BY, Costs, Currency, Sums, by_the_hour, costs_of, each
-from tracking.insights.spending import Asked
+from tracking.insights.spending import Asked, parts
 from tracking.insights.tables import csv_lines
 from tracking.insights.windows import window
 from tracking.models import ResourceRate
@@ -379,7 +379,7 @@ def test_each_is_rounded_half_to_even_and_of_nobody_unknown() -> None:
 # --- Windows --------------------------------------------------------------------------------------
 
 
-def test_steps_of_months_are_the_calendars() -> None:
+def test_steps_of_days_weeks_and_months_are_the_calendars() -> None:
     def begins(start: str, end: str, step: str) -> list[str]:
         found = by_the_hour(window(at(start), at(end), step))
         assert found.end == at(end)
@@ -392,6 +392,16 @@ def test_steps_of_months_are_the_calendars() -> None:
         *("25-11-15T07", "26-01-01T00", "26-04-01T00")
     ]
     assert begins("2026-01-01T00:00", "2026-02-01T00:00", "1mo") == ["26-01-01T00"]
+    assert begins("2026-03-04T07:00", "2026-03-07T09:00", "1d") == [
+        *("26-03-04T07", "26-03-05T00", "26-03-06T00", "26-03-07T00")
+    ]
+    # the 4th is a Wednesday
+    assert begins("2026-03-04T00:00", "2026-03-17T00:00", "1w") == [
+        *("26-03-04T00", "26-03-09T00", "26-03-16T00")
+    ]
+    assert begins("2026-03-04T07:00", "2026-03-09T00:00", "2d") == [
+        *("26-03-04T07", "26-03-06T00", "26-03-08T00")
+    ]
 
 
 def test_windows_are_widened_to_hours_and_steps_within_one_are_refused() -> None:
@@ -402,6 +412,46 @@ def test_windows_are_widened_to_hours_and_steps_within_one_are_refused() -> None
         by_the_hour(window(at("2026-03-04T10:00"), at("2026-03-04T13:00"), "15m"))
     # one step of any width is that of the window
     by_the_hour(window(at("2026-03-04T10:00"), at("2026-03-04T11:00"), "90m"))
+
+
+# --- What is read ---------------------------------------------------------------------------------
+
+
+def told(bounds: list[str], *changes: str) -> list[tuple[str, str, int, Any]]:
+    """Each run by its grain, its beginning and length in hours, and by which moment it is told."""
+    return [
+        (run.grain, f"{run.start:%m-%dT%H}", (run.end - run.start) // HOUR, moment)
+        for run, moment in parts([at(each) for each in bounds], [at(each) for each in changes])
+    ]
+
+
+def test_cells_are_put_together_where_they_are() -> None:
+    days = [f"2026-03-{day:02}T00:00" for day in range(2, 6)]
+    assert told(days) == [("day", "03-02T00", 72, "$at")]
+    early = {"$literal": at("2026-03-03T00:00")}
+    late = {"$literal": at("2026-03-03T10:00")}
+    # a change within a day: its hours, before and after
+    assert told(days, "2026-03-03T10:00") == [
+        ("day", "03-02T00", 24, "$at"),
+        ("hour", "03-03T00", 10, early),
+        ("hour", "03-03T10", 14, late),
+        ("day", "03-04T00", 24, "$at"),
+    ]
+    month = {"$literal": at("2026-03-02T00:00")}
+    assert told(["2026-03-02T00:00", "2026-04-01T00:00", "2026-07-01T00:00"]) == [
+        ("day", "03-02T00", 720, month),
+        ("month", "04-01T00", 2184, "$at"),
+    ]
+
+
+def test_many_equal_steps_are_told_by_their_width_and_many_changes_by_each_cell() -> None:
+    weeks = [f"{at('2026-03-02T00:00') + n * timedelta(weeks=1):%Y-%m-%dT%H:%M}" for n in range(9)]
+    [(grain, _begin, hours, moment)] = told(weeks)
+    beyond = {"$subtract": ["$at", at("2026-03-02T00:00")]}
+    assert (grain, hours) == ("day", 8 * 168)
+    assert moment == {"$subtract": ["$at", {"$mod": [beyond, 604_800_000]}]}
+    changes = [f"2026-03-{day:02}T05:00" for day in range(3, 30)]
+    assert {moment for *_run, moment in told([weeks[0], weeks[-1]], *changes)} == {"$at"}
 
 
 # --- FOCUS ----------------------------------------------------------------------------------------

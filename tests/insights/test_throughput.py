@@ -218,7 +218,11 @@ def some_past(random: Random, days: int) -> Past:
         run = Run(flow, version, first, last, status)
         past.runs.append(run)
         put("flow", first, {"started": 1}, flow=flow, version=version, minutes={"started": 1})
-        if last is not None:
+        if last is None:
+            # how long so far, at its latest event
+            so_far = sketch(f"throughput.{v.IN_TRANSIT}", 1_000)
+            put("flow", first + HOUR, so_far, flow=flow, version=version)
+        else:
             numbers = {f"ended.{status}": 1, **sketch(f"throughput.{status}", run.span)}
             put("flow", last, numbers, flow=flow, version=version, minutes={status: 1})
     for _ in range(250):

@@ -6,10 +6,10 @@ from fractions import Fraction
 from typing import Any
 
 from tests.core import rollup_oracle
+from tracking.core.tally import numbers_in
 from tracking.models.rollups import NAMES
 from tracking.mongo.connection import collection
 from tracking.projection.definitions import definitions_of
-from tracking.projection.rollups import numbers_in
 
 
 def stored_cells(tenant: str) -> dict[rollup_oracle.Cell, dict[str, Fraction]]:

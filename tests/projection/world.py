@@ -13,11 +13,12 @@ from tests.core.histories import START, history
 from tests.core.test_lifetime_properties import comparable
 from tracking import clock
 from tracking.core.lifetime import Definition
+from tracking.core.tally import numbers_in
 from tracking.ingest.accept import Answer, Producer, accept
 from tracking.models import FlowDefinition, FlowStep, Transaction, TransactionBlockProgress
 from tracking.mongo.connection import collection
 from tracking.projection.definitions import definitions_of
-from tracking.projection.rollups import ROLLUP, numbers_in
+from tracking.projection.rollups import ROLLUP
 from tracking.projection.store import DERIVED
 
 

@@ -23,6 +23,7 @@ class Figure:
     tone: str
     icon: str
     url: str = ""
+    # how much more or less than in the time before
     change: str = ""
     change_tone: str = "none"
     before: str = ""
@@ -108,7 +109,7 @@ def _of(part: Decimal, whole: Decimal, hint: str) -> str:
 def _change(now: Decimal, then: Decimal | None) -> tuple[str, str]:
     """To spend more is told as bad, less as good."""
     if not then or then < 0 or now < 0:
-        return ("new", "none") if now and not then else ("", "none")
+        return ("nothing", "none") if now and then is None else ("", "none")
     grew = float(now) / float(then) - 1
     if not round(grew, 6):
         return "same", "none"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 from tracking.admin.cost_links import CostLinks
-from tracking.core.spelling import digits_of
+from tracking.core.spelling import digits_of, round_half_even
 from tracking.insights.costs import Costs, Currency, Sums, each
 from tracking.insights.tables import Table, Value
 
@@ -26,6 +27,7 @@ SUMS: Final = {
     "x_FailureCost": "failures in all",
 }
 POSTED: Final = "posted amounts"
+QUANTITY_DIGITS: Final = 6
 
 
 def sums(found: Sums) -> tuple[Value, ...]:
@@ -126,6 +128,32 @@ def groups_table(found: Costs, currency: Currency, links: CostLinks) -> Table:
     ]
     name = f"costs-by-{found.by}-{currency.code}"
     return Table(name, columns, rows, listed, digits_of(currency.code))
+
+
+def shown_usage(found: Costs) -> Table:
+    """As people read it: rounded."""
+    table = usage_table(found)
+    rows: list[tuple[Value, ...]] = []
+    for charge, row in zip(found.charges, table.rows, strict=True):
+        amount = charge.amount
+        if charge.rate and amount is not None:
+            amount = _rounded(amount, digits_of(charge.rate.currency))
+        rows.append((row[0], _rounded(charge.quantity, QUANTITY_DIGITS), *row[2:-1], amount))
+    return Table(table.name, table.columns, rows)
+
+
+def shown_unpriced(found: Costs) -> Table:
+    table = unpriced_table(found)
+    rows = [
+        (row[0], _rounded(e.quantity, QUANTITY_DIGITS), *row[2:])
+        for e, row in zip(found.unpriced, table.rows, strict=True)
+    ]
+    return Table(table.name, table.columns, rows)
+
+
+def _rounded(value: Decimal, digits: int | None) -> Decimal:
+    """What would be shown as nothing stays as it is."""
+    return value if digits is None else round_half_even(value, digits) or value
 
 
 def usage_table(found: Costs) -> Table:

@@ -17,7 +17,7 @@ from tracking import vocabulary as v
 from tracking.admin.cost_charts import CurrencyCharts, charts_of
 from tracking.admin.cost_figures import Figure, figures
 from tracking.admin.cost_links import CostLinks
-from tracking.admin.cost_tables import unpriced_table, usage_table
+from tracking.admin.cost_tables import shown_unpriced, shown_usage, unpriced_table, usage_table
 from tracking.admin.insights import OWN_SPAN, Asked, answer, asked_of, insight
 from tracking.admin.sheets import Sheet, sheet_of
 from tracking.errors import BadRequest
@@ -37,6 +37,7 @@ from tracking.insights.windows import Window, ceil_hour, window
 
 # More currencies show their figures alone; the charts of one are drawn when it is chosen.
 CURRENCIES_DRAWN: Final = 3
+UNPRICED_NAMED: Final = 3
 _NARROWING: Final = ("block", "resource", "currency")
 
 
@@ -71,8 +72,12 @@ def costs_page(request: HttpRequest) -> HttpResponse:
         shown = {
             "sections": sections,
             "compared": compared,
-            "usage": _shown(asked, usage),
-            "unpriced": _shown(asked, unpriced),
+            "usage": _shown(asked, shown_usage(found)),
+            "unpriced": _shown(asked, shown_unpriced(found)),
+            "unpriced_names": [
+                f"{each.resource} per {each.unit}" for each in found.unpriced[:UNPRICED_NAMED]
+            ],
+            "unpriced_more": max(0, len(found.unpriced) - UNPRICED_NAMED),
             "nothing": not (found.currencies or found.charges),
             "prices_url": _prices_url(request),
             "focus_url": _focus_url(asked, asked.window),

@@ -22,9 +22,12 @@ from tracking.access.scope import visible_to
 from tracking.admin import display as show
 from tracking.admin.base import matching_keys
 from tracking.admin.freshness import Anchors, Freshness, anchors_of, freshness_of
+from tracking.admin.navigation import insight_pages
 from tracking.admin.once import moment_of, my_tenants
 from tracking.admin.paging import bounded_count, count_text, timed_out
+from tracking.admin.pulses import Pulse, pulses_of
 from tracking.anchoring.status import standings
+from tracking.insights.day import last_day
 from tracking.models import Transaction, TransactionBlock
 from tracking.mongo.connection import collection
 from tracking.projection.status import lag
@@ -74,6 +77,8 @@ class Board:
     may_count: bool
     tenants: list[str]
     counts: list[Count]
+    pulses: list[Pulse]
+    insights: list[tuple[str, str]]
     failures: list[Hit]
     freshness: Freshness | None
     anchors: Anchors | None
@@ -89,6 +94,7 @@ def home(request: HttpRequest) -> Board:
     may_track = request.user.has_perm("tracking.view_transaction")
     may_count = request.user.has_perm(COUNT)
     counts: list[Count] = []
+    pulses: list[Pulse] = []
     failures: list[Hit] = []
     freshness: Freshness | None = None
     anchors: Anchors | None = None
@@ -101,6 +107,7 @@ def home(request: HttpRequest) -> Board:
         if may_count and not empty:
             url = reverse("admin:tracking_transaction_changelist") if may_track else ""
             counts = [_count(rows, tenants, status, moment, url) for status in _SHOWN]
+            pulses = pulses_of(last_day(tenants, moment))
     if may_track and tenants:
         anchors = anchors_of(standings(moment), moment)
         if not empty:
@@ -112,6 +119,8 @@ def home(request: HttpRequest) -> Board:
         may_count=may_count,
         tenants=tenants,
         counts=counts,
+        pulses=pulses,
+        insights=insight_pages(request),
         failures=failures,
         freshness=freshness,
         anchors=anchors,

@@ -43,6 +43,10 @@ LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     v.ANCHORED: ("good", "anchor"),
     "clean": ("good", "verified"),
     "findings": ("bad", "gpp_bad"),
+    "bottleneck": ("bad", "traffic_jam"),
+    "growing": ("warn", "trending_up"),
+    "slow": ("info", "timer"),
+    "fine": ("none", "check"),
 }
 
 SEAL_SENTENCES: Final[Mapping[str, str]] = {

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.dateparse import parse_date, parse_datetime
 from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -32,6 +33,7 @@ from tracking.insights.windows import Window, count_and_unit, usual_step, window
 from tracking.projection.status import lag
 
 OWN_SPAN: Final = "own"
+ALL_FLOWS: Final = "all flows"
 STEPS: Final = {
     "1m": "minutes",
     "15m": "quarters of an hour",
@@ -74,6 +76,14 @@ class Asked:
             query[name] = value
         return f"{self.request.path}?{query.urlencode()}"
 
+    def elsewhere(self, page: str, **change: str) -> str:
+        """Another insight page, asked for the same time."""
+        query = QueryDict(mutable=True)
+        for name in ("tenant", "flow", "span", "from", "to", "step"):
+            if given := change.get(name, self.request.GET.get(name)):
+                query[name] = given
+        return f"{reverse(page)}?{query.urlencode()}"
+
     def csv_url(self, table: str) -> str:
         return self.url(format="csv", table=table)
 
@@ -89,6 +99,7 @@ class InsightForm(forms.Form):
         flows: list[str],
         moment: datetime,
         need_flow: bool = False,
+        no_flow: str = ALL_FLOWS,
         timeless: bool = False,
         more: Mapping[str, forms.Field] | None = None,
     ) -> None:
@@ -115,7 +126,7 @@ class InsightForm(forms.Form):
             # a link may name one of which nothing is known any more
             offered.insert(0, (flow, flow))
         if not need_flow or not offered:
-            offered.insert(0, ("", "all flows"))
+            offered.insert(0, ("", no_flow))
         self.fields["flow"] = _choice(offered, required=False)
         self._timeless = timeless
         if not timeless:
@@ -188,11 +199,12 @@ def asked_of(
     request: HttpRequest,
     *,
     need_flow: bool = False,
+    no_flow: str = ALL_FLOWS,
     timeless: bool = False,
     more: Mapping[str, forms.Field] | None = None,
 ) -> Asked:
-    """`need_flow`: the page is about one flow, the first where none is named. `timeless`: its time
-    is not asked for, but the page's own."""
+    """`need_flow`: the page is about one flow, the first where none is named. `no_flow`: what is
+    meant where none is. `timeless`: its time is not asked for, but the page's own."""
     tenants, moment = my_tenants(request), moment_of(request)
     named = request.GET.get("tenant", "").strip() or (tenants[0] if tenants else "")
     # of a tenant that is not the reader's nothing is read; the form says that it is no choice
@@ -203,6 +215,7 @@ def asked_of(
         flows=flows,
         moment=moment,
         need_flow=need_flow,
+        no_flow=no_flow,
         timeless=timeless,
         more=more,
     )

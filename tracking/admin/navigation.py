@@ -33,6 +33,7 @@ _GROUPS: Final = (
         "Insights",
         (
             ("Throughput", "monitoring", "admin:throughput"),
+            ("Bottlenecks", "traffic_jam", "admin:bottlenecks"),
             ("Costs", "payments", "admin:costs"),
             ("Forecast", "trending_up", "admin:forecast"),
             ("Prices", "sell", "tracking.resourcerate"),
@@ -63,6 +64,7 @@ _GROUPS: Final = (
 _RIGHTS: Final = {
     "admin:simulate": SIMULATE,
     "admin:throughput": COUNT,
+    "admin:bottlenecks": COUNT,
     "admin:costs": COUNT,
     "admin:forecast": COUNT,
 }
@@ -80,6 +82,16 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             items.insert(0, home)
         groups.append({"title": title, "items": items})
     return groups
+
+
+def insight_pages(request: HttpRequest) -> list[tuple[str, str]]:
+    """Title and address of the pages of numbers that the reader may open."""
+    entries = next(entries for title, entries in _GROUPS if title == "Insights")
+    return [
+        (title, reverse(label))
+        for title, _icon, label in entries
+        if label in _RIGHTS and request.user.has_perm(_RIGHTS[label])
+    ]
 
 
 def account(request: HttpRequest) -> list[dict[str, str]]:

@@ -39,7 +39,7 @@ class Sheet:
 
 def sheet_of(table: Table) -> Sheet:
     names = list(table.columns)
-    rows = []
+    shown = []
     numeric = [False] * len(names)
     for place, row in enumerate(table.rows[:ROWS_SHOWN]):
         links = table.links[place] if place < len(table.links) else {}
@@ -48,8 +48,12 @@ def sheet_of(table: Table) -> Sheet:
             is_number = isinstance(value, int | float | Decimal)
             numeric[column] |= is_number
             text = cell_text(name, value, digits=table.digits)
-            cells.append(Cell(text, is_number or text == NONE, links.get(name, "")))
-        rows.append(cells)
+            cells.append((text, links.get(name, "")))
+        shown.append(cells)
+    rows = [
+        [Cell(text, numeric[column], url) for column, (text, url) in enumerate(cells)]
+        for cells in shown
+    ]
     heads = [Head(title, numeric[column]) for column, title in enumerate(table.columns.values())]
     return Sheet(heads, rows, max(0, len(table.rows) - ROWS_SHOWN))
 

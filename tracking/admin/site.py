@@ -29,6 +29,7 @@ class DftAdminSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         # only now: those pages ask for the site
         from tracking.admin import second_factor, sign_in
+        from tracking.admin.bottlenecks import bottlenecks_page
         from tracking.admin.costs import costs_page
         from tracking.admin.forecast import forecast_page
         from tracking.admin.simulating import simulation
@@ -38,6 +39,7 @@ class DftAdminSite(UnfoldAdminSite):
         return [
             path("find/", self.admin_view(self.find), name="find"),
             path("simulate/", self.admin_view(simulation), name="simulate"),
+            path("insights/bottlenecks/", self.admin_view(bottlenecks_page), name="bottlenecks"),
             path("insights/costs/", self.admin_view(costs_page), name="costs"),
             path("insights/forecast/", self.admin_view(forecast_page), name="forecast"),
             path("insights/throughput/", self.admin_view(throughput_page), name="throughput"),

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 
 from tracking import vocabulary as v
 from tracking.admin import display as show
-from tracking.admin.axes import Number
+from tracking.admin.figures import Change, Figure, change_of, number_text, share_text, span_text
 from tracking.admin.insights import Asked, answer, asked_of, insight
-from tracking.admin.sheets import percent
 from tracking.admin.throughput_charts import charts_of
 from tracking.admin.throughput_tables import (
     blocks_table,
@@ -23,32 +21,9 @@ from tracking.admin.throughput_tables import (
 )
 from tracking.admin.transaction_links import Links
 from tracking.insights.tables import Table
-from tracking.insights.throughput import PREVIOUS, SAME_WEEKDAY, Throughput, change, throughput
+from tracking.insights.throughput import PREVIOUS, SAME_WEEKDAY, Throughput, throughput
 
 _THAN: Final = {PREVIOUS: "time before", SAME_WEEKDAY: "same weekday"}
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """`tone`: good, bad, or none where more is neither."""
-
-    text: str
-    than: str
-    hint: str
-    tone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One number of the whole time, and how it changed; `url` is empty where there is no list."""
-
-    word: str
-    text: str
-    tone: str
-    icon: str
-    url: str
-    hint: str
-    changes: list[Change]
 
 
 @insight
@@ -100,8 +75,8 @@ def figures(found: Throughput, links: Links) -> list[Figure]:
     def counted(name: str, tone: str, icon: str, url: str, hint: str, more_is: str) -> Figure:
         now = getattr(counts, name)
         before = {each: getattr(other.counts, name) for each, other in others.items()}
-        told = changes(now, before, count_text, more_is)
-        return Figure(show.word(name), count_text(now), tone, icon, url if now else "", hint, told)
+        told = changes(now, before, number_text, more_is)
+        return Figure(show.word(name), number_text(now), tone, icon, url if now else "", hint, told)
 
     def ended(status: str, hint: str, more_is: str) -> Figure:
         tone, icon = show.LOOKS[status]
@@ -115,7 +90,7 @@ def figures(found: Throughput, links: Links) -> list[Figure]:
         ended(v.TX_FILTERED, "a filter ended them", "none"),
         Figure(
             "in transit",
-            count_text(found.in_transit),
+            number_text(found.in_transit),
             *show.LOOKS[v.IN_TRANSIT],
             links.in_transit(end) if found.in_transit else "",
             "at the end of this time" if found.until == end else "now",
@@ -143,7 +118,9 @@ def figures(found: Throughput, links: Links) -> list[Figure]:
                 "mute",
                 "timer",
                 "",
-                f"median; 95 of 100 within {span_text(spans.p95)}",
+                "median"
+                if spans.p95 is None
+                else f"median; 95 of 100 within {span_text(spans.p95)}",
                 changes(spans.median, medians, span_text, "bad"),
             )
         )
@@ -151,43 +128,12 @@ def figures(found: Throughput, links: Links) -> list[Figure]:
     told.append(
         Figure(
             "records",
-            count_text(counts.recorded),
+            number_text(counts.recorded),
             "mute",
             "receipt_long",
             "",
             "of all statuses",
-            changes(counts.recorded, before, count_text),
+            changes(counts.recorded, before, number_text),
         )
     )
     return told
-
-
-def change_of(now: float | None, before: float | None, than: str, say: Any, more_is: str) -> Change:
-    share = change(now, before)
-    hint = f"{than}: {say(before)}"
-    if now is None or before is None:
-        return Change(show.NONE, than, hint, "none")
-    if share is None:
-        # from nothing there is no percentage
-        return Change("same" if now == before else "new", than, hint, "none")
-    if not share:
-        return Change("same", than, hint, "none")
-    grew = share > 0
-    arrow, sign = ("▲", "+") if grew else ("▼", "−")
-    tone = "none" if more_is == "none" else more_is if grew else _OPPOSITE[more_is]
-    return Change(f"{arrow} {sign}{percent(abs(share))}", than, hint, tone)
-
-
-_OPPOSITE: Final = {"good": "bad", "bad": "good"}
-
-
-def count_text(value: Number | None) -> str:
-    return show.NONE if value is None else f"{value:,}"
-
-
-def share_text(value: float | None) -> str:
-    return show.NONE if value is None else percent(value)
-
-
-def span_text(value: float | None) -> str:
-    return show.NONE if value is None else show.duration(round(value))

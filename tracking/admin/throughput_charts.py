@@ -207,6 +207,7 @@ class _Maker:
                     [(part.records[each], tone) for each, tone in _RECORD_TONES.items()],
                     f"{sum(part.records.values()):,}",
                     "" if part.failed_share is None else f"{percent(part.failed_share)} failed",
+                    self._asked.elsewhere("admin:bottlenecks", flow=part.flow),
                 )
                 for part in shown
             ],

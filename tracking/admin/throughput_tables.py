@@ -168,7 +168,9 @@ def blocks_table(found: Throughput, links: Links) -> Table:
         ],
         [
             {
-                status: links.records(status, start, end, flow=part.flow, block=part.block)
+                status: links.records(
+                    status, start, end, flow=part.flow, stage=part.stage, block=part.block
+                )
                 for status, number in part.records.items()
                 if number
             }

@@ -12,9 +12,9 @@ from tracking import vocabulary as v
 from tracking.admin.insights import Asked
 from tracking.admin.once import my_tenants
 
-# The journal is read by record time. What came later than this after it happened is not listed,
-# though it is counted; an index needs an end.
-_LATE: Final = timedelta(days=1)
+# The journal is read by record time, which is not before the event but by a producer's wrong
+# clock; more than a day ahead is refused.
+_AHEAD: Final = timedelta(days=1)
 
 
 class Links:
@@ -63,18 +63,32 @@ class Links:
         return self._to(self._transactions, "", {"in_transit_at": f"{at:%Y-%m-%dT%H:%MZ}"})
 
     def records(
-        self, status: str, begin: datetime, end: datetime, *, flow: str = "", block: str = ""
+        self, status: str, begin: datetime, end: datetime, *, flow: str = "", **block: str
     ) -> str:
-        """Records by event time; to who may not read records the blocks that are so."""
-        query = {"status": status, **({"block": block} if block else {})}
+        """Records by event time, of a `stage` and `block`; to who may not read records the blocks
+        that are so. What was withdrawn is listed as well, and says so."""
+        query = {"status": status, **block}
         if self._journal:
-            recorded = _between("recorded_at", begin - _LATE, end + _LATE)
+            recorded = _since("recorded_at", begin - _AHEAD)
             return self._to(
                 self._journal, flow, {**query, **_between("occurred_at", begin, end), **recorded}
             )
         if status not in v.TERMINAL:
             return ""
         return self._to(self._blocks, flow, {**query, **_between("updated_at", begin, end)})
+
+    def visits(
+        self, begin: datetime, end: datetime, *, flow: str, block: str = "", **narrowed: str
+    ) -> str:
+        """Blocks of objects by their last event; `narrowed`: to a status, or to some retries."""
+        query = {"block": block} if block else {}
+        query |= {**narrowed, **_between("updated_at", begin, end)}
+        return self._to(self._blocks, flow, query)
+
+    def arrived(self, begin: datetime, end: datetime, *, flow: str, block: str) -> str:
+        """Blocks of objects by their first event."""
+        query = {"block": block, **_between("first_at", begin, end)}
+        return self._to(self._blocks, flow, query)
 
     def _to(self, url: str, flow: str, query: dict[str, str]) -> str:
         if not url:

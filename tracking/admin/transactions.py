@@ -28,7 +28,9 @@ from tracking.audit.who import say_shown
 from tracking.models import Transaction, TransactionProgress
 
 # What lists of transactions never show; paths and texts make most of a document.
-HEAVY = frozenset(("path", "references", "parents", "usage", "reason", "error_message"))
+HEAVY = frozenset(
+    ("path", "references", "parents", "usage", "reason", "error_message", "rolled", "rolled_in")
+)
 
 _TABS = (("", "All"), *((s, show.word(s).capitalize()) for s in f.TransactionStatusFilter.words))
 
@@ -54,6 +56,12 @@ class TransactionLists(ReadOnlyAdmin):
         ("created_at", f.TimeRangeFilter),
     )
     ordering = ("-updated_at", "-key")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        if "created_at_from_0" in request.GET and "updated_at_from_0" not in request.GET:
+            # what began in a time is read by that time, not by all that happened since
+            return ("-created_at", "-key")
+        return self.ordering
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str

@@ -7,7 +7,8 @@ from typing import Any
 
 from tracking.api import shapes
 from tracking.insights.counts import Counts, Spans
-from tracking.insights.throughput import BlockPart, Comparison, Step, Throughput, change
+from tracking.insights.records import BlockPart
+from tracking.insights.throughput import Comparison, Step, Throughput, change
 from tracking.insights.windows import Window
 
 Shape = dict[str, Any]
@@ -40,7 +41,7 @@ def throughput_shape(found: Throughput) -> Shape:
         "compared": {name: _comparison(found, each) for name, each in found.comparisons.items()},
         "by": "flow" if found.by_flow else "version",
         "parts": [
-            {"name": part.name, **_objects(part.counts), "throughput_time": _spans(part.spans)}
+            {"name": part.name, **_objects(part.counts), "throughput_time": spans_shape(part.spans)}
             for part in found.parts
         ],
         "blocks": [_block(part) for part in found.blocks],
@@ -55,7 +56,7 @@ def _step(step: Step) -> Shape:
         **_counts(step.counts),
         "in_transit": step.in_transit,
         "retries": step.retries,
-        "throughput_time": _spans(step.spans),
+        "throughput_time": spans_shape(step.spans),
     }
 
 
@@ -74,10 +75,10 @@ def _objects(counts: Counts) -> Shape:
 
 
 def _by_ending(found: Mapping[str, Spans] | None) -> Shape | None:
-    return None if found is None else {name: _spans(spans) for name, spans in found.items()}
+    return None if found is None else {name: spans_shape(spans) for name, spans in found.items()}
 
 
-def _spans(found: Spans | None) -> Shape | None:
+def spans_shape(found: Spans | None) -> Shape | None:
     """Whole milliseconds, as all spans of the API."""
     if found is None:
         return None
@@ -99,7 +100,7 @@ def _comparison(found: Throughput, other: Comparison) -> Shape:
         "from": shapes.time(other.start),
         "to": shapes.time(other.end),
         **_counts(then),
-        "throughput_time": _spans(other.spans),
+        "throughput_time": spans_shape(other.spans),
         "change": {
             "started": share(change(now.started, then.started)),
             "delivered": share(change(now.delivered, then.delivered)),

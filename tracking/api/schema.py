@@ -245,6 +245,10 @@ insight_throughput = _read(
     "getThroughput", "How many objects pass, and how fast", "Throughput", *_INSIGHT
 )
 
+insight_bottlenecks = _read(
+    "getBottlenecks", "Where a flow loses its time, and why", "Bottlenecks", *_INSIGHT
+)
+
 
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """A post-processing hook: the shared components, and the plain view that takes posts."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tracking import vocabulary as v
+from tracking.api.schema_bottlenecks import BOTTLENECKS
 from tracking.api.schema_costs import BLOCK_COST, OBJECT_COST
 from tracking.api.schema_insight_costs import COSTS
 from tracking.api.schema_insight_forecast import FORECAST
@@ -329,6 +330,7 @@ COMPONENTS: Final[Schema] = {
         {"from": ref("Checkpoint"), "to": ref("Checkpoint"), "hashes": _list(_HEX)}
     ),
     **INSIGHTS,
+    "Bottlenecks": BOTTLENECKS,
     "Costs": COSTS,
     "Forecast": FORECAST,
 }

@@ -56,7 +56,7 @@ _OBJECTS: Final[Schema] = {
     "failed_share": {**SHARE, "description": "Of what ended; null: nothing did."},
 }
 _COUNTS: Final[Schema] = {**_OBJECTS, "records": _BY_STATUS}
-_SPANS: Final[Schema] = or_null(
+SPANS: Final[Schema] = or_null(
     every(
         {"n": COUNT, "mean_ms": MS, "median_ms": MS, "p95_ms": MS},
         description="Within 1 % of the exact quantiles; null: kept by the hour, not by minutes.",
@@ -71,9 +71,7 @@ THROUGHPUT: Final[Schema] = every(
         **ASKED,
         "until": {**TIME, "description": "The end, or the time of asking, if that is sooner."},
         "totals": every({**_COUNTS, "in_transit": _IN_TRANSIT, "retries": _RETRIES}),
-        "throughput_time": or_null(
-            every({"delivered": _SPANS, "failed": _SPANS, "filtered": _SPANS})
-        ),
+        "throughput_time": or_null(every({"delivered": SPANS, "failed": SPANS, "filtered": SPANS})),
         "steps": array(
             every(
                 {
@@ -85,7 +83,7 @@ THROUGHPUT: Final[Schema] = every(
                         "description": "At its end, or now; null of what is to come.",
                     },
                     "retries": _RETRIES,
-                    "throughput_time": _SPANS,
+                    "throughput_time": SPANS,
                 }
             )
         ),
@@ -97,7 +95,7 @@ THROUGHPUT: Final[Schema] = every(
                         "from": TIME,
                         "to": TIME,
                         **_COUNTS,
-                        "throughput_time": _SPANS,
+                        "throughput_time": SPANS,
                         "change": every(
                             {
                                 **dict.fromkeys(
@@ -112,7 +110,7 @@ THROUGHPUT: Final[Schema] = every(
             )
         ),
         "by": {"type": "string", "enum": ["flow", "version"]},
-        "parts": array(every({"name": TEXT, **_OBJECTS, "throughput_time": _SPANS})),
+        "parts": array(every({"name": TEXT, **_OBJECTS, "throughput_time": SPANS})),
         "blocks": array(
             every(
                 {

@@ -7,7 +7,16 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 
 from tracking import vocabulary as v
-from tracking.api import evidence, ingest, insight_costs, insight_forecast, insights, otlp, proofs
+from tracking.api import (
+    bottlenecks,
+    evidence,
+    ingest,
+    insight_costs,
+    insight_forecast,
+    insights,
+    otlp,
+    proofs,
+)
 from tracking.api import transactions as views
 from tracking.api.base import Contract
 from tracking.api.problems import no_such_endpoint
@@ -45,6 +54,7 @@ urlpatterns = [
     path("checkpoints/latest", proofs.LatestCheckpoint.as_view(), name="latest-checkpoint"),
     path("checkpoints/consistency", proofs.Consistency.as_view(), name="consistency"),
     path("evidence", evidence.SearchEvidence.as_view(), name="evidence"),
+    path("insights/bottlenecks", bottlenecks.Bottlenecks.as_view(), name="bottlenecks"),
     path("insights/costs", insight_costs.Costs.as_view(), name="costs"),
     path("insights/costs/export", insight_costs.CostsExport.as_view(), name="costs-export"),
     path("insights/forecast", insight_forecast.Forecast.as_view(), name="forecast"),

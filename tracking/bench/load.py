@@ -110,6 +110,8 @@ class Line:
             received += self._receive()
         fields = received[:end].lower() + b"\r\n"
         status = int(fields[9:12])
+        if b"\r\ntransfer-encoding: chunked\r\n" in fields:
+            return status, self._chunks(received[end + 4 :])
         at = fields.find(b"\r\ncontent-length:")
         if at < 0 and status != _NO_CONTENT:
             raise AssertionError(f"an answer of unknown length: {fields!r}")
@@ -122,6 +124,20 @@ class Line:
         if b"\r\nconnection: close\r\n" in fields:
             self.close()
         return status, b"".join(parts)
+
+    def _chunks(self, received: bytes) -> bytes:
+        """A body of pieces, each behind its length in hex; one of none is the last."""
+        parts = []
+        while True:
+            while (end := received.find(b"\r\n")) < 0:
+                received += self._receive()
+            length = int(received[:end], 16)
+            while len(received) < end + length + 4:
+                received += self._receive()
+            parts.append(received[end + 2 : end + 2 + length])
+            received = received[end + length + 4 :]
+            if not length:
+                return b"".join(parts)
 
     def close(self) -> None:
         if self._socket is not None:

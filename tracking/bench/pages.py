@@ -83,7 +83,7 @@ class _Side:
         stage = Stage(workers=options["workers"], threads=options["threads"])
         stack.enter_context(stage)
         stage.start_follower()
-        _post(stage, itertools.chain(awkward(options["awkward"]), histories(records)))
+        post(stage, itertools.chain(awkward(options["awkward"]), histories(records)))
         stage.wait_until_derived(options["awkward"] + records)
         ours = Visitor(stage.url, stage.read_key, session := sign_in(stage.url, *stage.admin))
         stack.callback(ours.close)
@@ -100,7 +100,7 @@ class _Side:
         return used["web"] + used["plain web"] + used["MongoDB"]
 
 
-def _post(stage: Stage, told: Iterable[dict[str, Any]]) -> None:
+def post(stage: Stage, told: Iterable[dict[str, Any]]) -> None:
     """All of it in order, in parts that fit in memory."""
     records = iter(told)
     while True:

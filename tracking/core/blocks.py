@@ -49,14 +49,46 @@ class Attempt:
     key: Key
     status: str
     deciding: Document
-    queued: datetime | None = None
+    # the first of its records: event time, then length of id and id, so that ids which count
+    # up, or hold the time, tell the order of equal times
+    first: tuple[datetime, int, str]
     started: datetime | None = None
+    # when it was queued, and when it ended: the earliest ones
+    queues: list[datetime] = field(default_factory=list)
+    ends: list[datetime] = field(default_factory=list)
+    queued: datetime | None = None
+    ended: datetime | None = None
+
+    def settle(self, handed: datetime | None = None) -> None:
+        """B4: when it was queued and ended; `handed`: queued by the attempt before, for this."""
+        started = self.started
+        queued = handed
+        if self.queues and (queued is None or self.queues[0] < queued):
+            queued = self.queues[0]
+        if queued is not None and started is not None and queued > started:
+            queued = None
+        self.queued = queued
+        if started is None:
+            self.ended = self.ends[0] if self.ends else None
+        else:
+            self.ended = next((end for end in self.ends if end >= started), None)
 
     @property
-    def ended(self) -> datetime | None:
-        if self.status not in v.TERMINAL:
+    def again(self) -> datetime | None:
+        """Since when it is queued once more, after it had started: for the next attempt."""
+        if self.started is None:
             return None
-        return self.deciding.get("ended_at") or self.deciding["occurred_at"]
+        return next((moment for moment in self.queues if moment > self.started), None)
+
+    @property
+    def arrival(self) -> datetime:
+        """When the block first heard of it."""
+        moment = self.first[0]
+        if self.started is not None and self.started < moment:
+            moment = self.started
+        if self.queued is not None and self.queued < moment:
+            moment = self.queued
+        return moment
 
     @property
     def queue_ms(self) -> int | None:
@@ -111,6 +143,17 @@ class Block:
             else:
                 costs[unit] = EXACT.add(costs.get(unit, _NOTHING), amount)
         return usage, costs
+
+    def settle(self) -> None:
+        """Say of each attempt when it was queued and ended (B4), once all records are in."""
+        if len(self.attempts) == 1:
+            self.deciding.settle()
+            return
+        handed = None
+        for number in sorted(self.attempts):
+            attempt = self.attempts[number]
+            attempt.settle(handed)
+            handed = attempt.again
 
     def put(self, position: int, expected: bool | None) -> None:
         """Give it its place among the transaction's blocks."""

@@ -7,6 +7,7 @@ what the conclusion needs: blocks, attempts, sums, never the records themselves.
 
 from __future__ import annotations
 
+from bisect import insort
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -148,23 +149,39 @@ class History:
 def _take_attempt(block: Block, document: Document, key: Key, status: str) -> None:
     number, occurred = document["attempt"], key[0]
     attempt = block.attempts.get(number)
+    first = (occurred, len(key[2]), key[2])
     if attempt is None:
-        attempt = block.attempts[number] = Attempt(number, key, status, document)
+        attempt = block.attempts[number] = Attempt(number, key, status, document, first)
         if len(block.attempts) == 1 or number > block.deciding.number:
             block.deciding = attempt
-    elif key > attempt.key:
-        attempt.key, attempt.status, attempt.deciding = key, status, document
-    # B4: the earliest of each
+    else:
+        if key > attempt.key:
+            attempt.key, attempt.status, attempt.deciding = key, status, document
+        if first < attempt.first:
+            attempt.first = first
+    # B4
     get = document.get
-    queued, started = get("queued_at"), get("started_at")
-    if status == v.QUEUED and (queued is None or occurred < queued):
-        queued = occurred
-    elif status == v.STARTED and (started is None or occurred < started):
-        started = occurred
-    if queued is not None and (attempt.queued is None or queued < attempt.queued):
-        attempt.queued = queued
+    if queued := get("queued_at"):
+        _keep_time(attempt.queues, queued)
+    started = get("started_at")
+    if status == v.QUEUED:
+        _keep_time(attempt.queues, occurred)
+    elif status == v.STARTED:
+        if started is None or occurred < started:
+            started = occurred
+    elif status in v.TERMINAL:
+        _keep_time(attempt.ends, get("ended_at") or occurred)
     if started is not None and (attempt.started is None or started < attempt.started):
         attempt.started = started
+
+
+def _keep_time(times: list[datetime], moment: datetime) -> None:
+    """Keep the earliest ones, each once, in order: whatever comes, and in whatever order."""
+    if not times:
+        times.append(moment)
+    elif moment not in times:
+        insort(times, moment)
+        del times[v.KEPT_TIMES :]
 
 
 def _take_part(block: Block, document: Document, part: Document, key: Key, hour: int) -> None:
@@ -232,21 +249,20 @@ def _pack_attempt(attempt: Attempt) -> list[Any]:
         attempt.key,
         attempt.status,
         document["stage"],
-        attempt.queued,
+        attempt.first,
         attempt.started,
-        get("ended_at"),
+        attempt.queues,
+        attempt.ends,
         get("final"),
         (get("part") or {}).get("reason"),
     ]
 
 
 def _unpack_attempt(packed: list[Any]) -> Attempt:
-    number, key, status, stage, queued, started, ended_at, final, reason = packed
+    number, key, status, stage, first, started, queues, ends, final, reason = packed
     document: dict[str, Any] = {"_id": f"/{key[2]}", "occurred_at": key[0], "stage": stage}
-    if ended_at is not None:
-        document["ended_at"] = ended_at
     if final is not None:
         document["final"] = final
     if reason is not None:
         document["part"] = {"reason": reason}
-    return Attempt(number, tuple(key), status, document, queued, started)
+    return Attempt(number, tuple(key), status, document, tuple(first), started, queues, ends)

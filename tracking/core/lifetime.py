@@ -181,6 +181,7 @@ def conclude(
     blocks = sorted(by_name.values(), key=_place)
     for position, block in enumerate(blocks):
         block.put(position, block.name in known if known is not None else None)
+        block.settle()
     status, current = status_of(blocks, by_name, definition)
     in_transit = status == v.IN_TRANSIT
     expected = [step for step in definition.steps if not step.optional] if definition else None

@@ -8,17 +8,10 @@ the visit that begins next, or, where none does, for the last.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-
-@dataclass(slots=True)
-class Presence:
-    """When a visit was there, in ms: from `begin`; queued and working until before the second."""
-
-    begin: int
-    queued: tuple[int, int] | None = None
-    works: tuple[int, int] | None = None
-
+# When a visit was there, in ms from the transaction's first event: its arrival; from when until
+# before when it was queued, and worked. What is empty or lies before or behind does not count.
+Presence = tuple[int, int, int, int, int]
 
 # At the same moment ends come before beginnings, and queues before work.
 _WORK_ENDS, _QUEUE_ENDS, _QUEUES, _WORKS, _BEGINS = range(5)
@@ -29,18 +22,51 @@ def shares(visits: Sequence[Presence], total: int) -> list[tuple[int, int]]:
 
     `visits` stand in their order (docs/insights.md). Parts of a millisecond are rounded along it.
     """
-    found = _one_by_one(visits, total)
-    if found is not None:
-        return found
+    return _one_by_one(visits, total) or _side_by_side(visits, total)
+
+
+def _one_by_one(visits: Sequence[Presence], total: int) -> list[tuple[int, int]] | None:
+    """The answer where no visit begins before the one before has ended; else None."""
+    found = []
+    now = 0
+    for begin, queued, unqueued, starts, stops in visits:
+        if begin > now:
+            at = begin
+        elif now and begin < now:
+            return None
+        else:
+            at = now  # what was before the first event counts to no one
+        queue = at - now
+        if unqueued > at and unqueued > queued:
+            if queued > at or unqueued > starts:
+                return None
+            queue += unqueued - at
+            at = unqueued
+        work = 0
+        if stops > at and stops > starts:
+            if starts > at:
+                return None
+            work = stops - at
+            at = stops
+        if at > total:
+            return None
+        found.append((queue, work))
+        now = at
+    if found and now < total:
+        queue, work = found[-1]
+        found[-1] = (queue + total - now, work)
+    return found
+
+
+def _side_by_side(visits: Sequence[Presence], total: int) -> list[tuple[int, int]]:
     queue = [0.0] * len(visits)
     work = [0.0] * len(visits)
-    events = _events(visits, total)
     working = queued = 0
     # What one visit that was there all the time would have got: `n` visits split a moment.
     worked = waited = 0.0
     now = 0
     gap = 0
-    for at, kind, index in events:
+    for at, kind, index in _events(visits, total):
         if at > now:
             if working:
                 worked += (at - now) / working
@@ -69,49 +95,18 @@ def shares(visits: Sequence[Presence], total: int) -> list[tuple[int, int]]:
     return _whole(queue, work, total)
 
 
-def _one_by_one(visits: Sequence[Presence], total: int) -> list[tuple[int, int]] | None:
-    """The same where no visit begins before the one before has ended, as most do not."""
-    found = []
-    now = 0
-    for visit in visits:
-        begin = visit.begin
-        if begin < now or begin > total:
-            return None
-        queue = begin - now
-        work = 0
-        now = begin
-        if visit.queued is not None:
-            if visit.queued[0] != begin or not begin <= visit.queued[1] <= total:
-                return None
-            now = visit.queued[1]
-            queue += now - begin
-        if visit.works is not None:
-            if visit.works[0] != now or not now <= visit.works[1] <= total:
-                return None
-            work = visit.works[1] - now
-            now = visit.works[1]
-        found.append((queue, work))
-    if found and now < total:
-        queue, work = found[-1]
-        found[-1] = (queue + total - now, work)
-    return found
-
-
 def _events(visits: Sequence[Presence], total: int) -> list[tuple[int, int, int]]:
     events = []
-    for index, visit in enumerate(visits):
-        begin = min(max(visit.begin, 0), total)
-        events.append((begin, _BEGINS, index))
-        for span, opens, closes in (
-            (visit.queued, _QUEUES, _QUEUE_ENDS),
-            (visit.works, _WORKS, _WORK_ENDS),
+    for index, (begin, queued, unqueued, starts, stops) in enumerate(visits):
+        events.append((min(max(begin, 0), total), _BEGINS, index))
+        for start, end, opens, closes in (
+            (queued, unqueued, _QUEUES, _QUEUE_ENDS),
+            (starts, stops, _WORKS, _WORK_ENDS),
         ):
-            if span is None:
-                continue
-            start, end = max(span[0], 0), min(span[1], total)
-            if start < end:
-                events.append((start, opens, index))
-                events.append((end, closes, index))
+            since, until = max(start, 0), min(end, total)
+            if since < until:
+                events.append((since, opens, index))
+                events.append((until, closes, index))
     events.sort()
     return events
 

@@ -59,11 +59,15 @@ def rounded(value: Decimal, currency: str) -> str:
 
 def rounded_to(value: Decimal, digits: int) -> str:
     """The same to so many digits after the point."""
-    least = Decimal((0, (1,), -digits))
-    shown = value.quantize(least, context=_WIDE)
+    shown = round_half_even(value, digits)
     if value and not shown:
+        least = Decimal((0, (1,), -digits))
         return f"under {least:f}" if value > 0 else f"over -{least:f}"
     return f"{shown:,f}"
+
+
+def round_half_even(value: Decimal, digits: int) -> Decimal:
+    return value.quantize(Decimal((0, (1,), -digits)), context=_WIDE)
 
 
 def digits_of(currency: str) -> int | None:

@@ -1,19 +1,23 @@
 """Cells of rollups as sums of entries (core/rollup.py), by the hour, the day and the month. Pure.
 
 The numbers of a cell are integers under dotted names (docs/insights.md). Entries are added and
-taken back alike, so what comes out does not depend on their order.
+taken back alike, so what comes out does not depend on their order. Where `_tally.c` was built
+(core/native.py says when), it adds them, and gives exactly what the code here gives.
 """
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections import defaultdict
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from tracking import vocabulary as v
 from tracking.core.rollup import SEPARATOR
 from tracking.core.sketch import ENDS
 
+_REVISION: Final = 1
 LIMB_DIGITS: Final = 9
 _LIMBS: Final = ("q0", "q1", "q2", "q3")
 _STATUSES: Final = sorted(v.STATUS_RANK, key=lambda status: v.STATUS_RANK[status])
@@ -60,20 +64,28 @@ class Tally:
         if not head:
             return
         flow, version = head[0].split(SEPARATOR)
+        if _compiled is not None:
+            _compiled.add(self.cells, tenant, flow, version, entries, sign)
+        else:
+            self._add_here(tenant, flow, version, entries, sign)
+
+    def _add_here(
+        self, tenant: str, flow: str, version: str, entries: list[str], sign: int
+    ) -> None:
         cells = self.cells
         for entry in entries:
             fields = entry.split(SEPARATOR)
             kind = fields[0]
             if kind == "v":
-                _kind, stage, block, arrived, decided, status, queue, work, *rest = fields
+                _kind, stage, block, arrived, over, status, queue, work, *rest = fields
                 retry, lost, waited, worked, source, wait = rest
                 arrived_hour = int(arrived)
                 names = (stage, block)
                 cell = cells[tenant, "block", flow, version, arrived_hour, names]
                 cell["lines"] += sign
                 cell["arrived"] += sign
-                if decided != arrived:
-                    cell = cells[tenant, "block", flow, version, int(decided), names]
+                if over != arrived:
+                    cell = cells[tenant, "block", flow, version, int(over), names]
                     cell["lines"] += sign
                 cell["visits." + status] += sign
                 if retry:
@@ -123,15 +135,15 @@ class Tally:
         cell["lines"] += sign
         cell["started"] += sign
         cell[f"minutes.{minute}.started"] += sign
-        if len(fields) == 2:
-            return
         status, throughput, busy = fields[2], int(fields[4]), int(fields[5])
         hour, minute = divmod(int(fields[3]), 60)
         cell = self.cells[tenant, "flow", flow, version, hour, ()]
         cell["lines"] += sign
+        _sketch(cell, "throughput." + status, throughput, sign)
+        if status == v.IN_TRANSIT:
+            return
         cell["ended." + status] += sign
         cell[f"minutes.{minute}.{status}"] += sign
-        _sketch(cell, "throughput." + status, throughput, sign)
         cell["busy_ms"] += sign * busy
         cell["idle_ms"] += sign * (throughput - busy)
         if fields[6] != "0":
@@ -144,9 +156,10 @@ class Tally:
         block, vain = fields[1], fields[2]
         for place in range(3, len(fields), 5):
             resource, unit, lost, hour, scaled = fields[place : place + 5]
-            kind, names = "cost", (block, unit, lost, vain)
+            names: tuple[str, ...] = (block, unit, lost, vain)
             if resource:
-                kind, names = "usage", (block, resource, unit, lost, vain)
+                names = (block, resource, unit, lost, vain)
+            kind = "usage" if resource else "cost"
             cell = self.cells[tenant, kind, flow, version, int(hour), names]
             cell["lines"] += sign
             signed = sign
@@ -163,7 +176,35 @@ class Tally:
                 to = begin
 
 
+def _load() -> Any:
+    """The compiled loop; None where it was not built, is of another version, or is not wanted."""
+    if os.environ.get("DFT_COMPILED", "1") == "0":
+        return None
+    try:
+        from tracking.core import _tally  # type: ignore[attr-defined]
+    except ImportError:
+        return None
+    if _tally.REVISION != _REVISION:
+        return None
+    _tally.configure(ENDS, tuple(_STATUSES))
+    return _tally
+
+
+_compiled: Final = _load()
+
+
 def _sketch(cell: Numbers, name: str, span: int, sign: int) -> None:
     cell[name + ".n"] += sign
     cell[name + ".ms"] += sign * span
     cell[f"{name}.b.{bisect_left(ENDS, span)}"] += sign
+
+
+def numbers_in(cell: Mapping[str, Any], path: str = "") -> Numbers:
+    """A stored cell's numbers under dotted names; a number that came to 0 is as if absent."""
+    found: Numbers = {}
+    for name, value in cell.items():
+        if isinstance(value, dict):
+            found.update(numbers_in(value, f"{path}{name}."))
+        elif isinstance(value, int) and not isinstance(value, bool) and value:
+            found[path + name] = value
+    return found

@@ -23,6 +23,8 @@ ROLLUP: Final = "rollup"
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Cell = dict[str, Any]
+# One, or several whose numbers are told together.
+Tenants = str | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def grain_of(window: Window) -> str:
 
 
 def read(
-    tenant: str,
+    tenant: Tenants,
     kind: str,
     runs: Iterable[Run],
     *,
@@ -104,7 +106,7 @@ def read(
         wanted = dict.fromkeys((*_NAMING, *fields), 1) | {"_id": 0}
     for run in runs:
         query: dict[str, Any] = {
-            "tenant": tenant,
+            "tenant": whose(tenant),
             "kind": kind,
             "grain": run.grain,
             "at": {"$gte": run.start, "$lt": run.end},
@@ -112,6 +114,11 @@ def read(
         if flow is not None:
             query["flow"] = flow
         yield from collection(ROLLUP).find(query, wanted, batch_size=10_000)
+
+
+def whose(tenant: Tenants) -> Any:
+    """The condition on whose cells."""
+    return tenant if isinstance(tenant, str) else {"$in": list(tenant)}
 
 
 _NAMING: Final = (
@@ -132,7 +139,7 @@ _NAMING: Final = (
 
 
 def of_steps(
-    tenant: str,
+    tenant: Tenants,
     kind: str,
     window: Window,
     *,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -20,7 +20,11 @@ from tracking.errors import BadRequest
 from tracking.insights.cells import cover, read
 from tracking.insights.spending import Asked, Line, added_up
 from tracking.insights.windows import (
+    DAY,
+    WEEK,
     Window,
+    count_and_unit,
+    floor_day,
     floor_hour,
     floor_month,
     months_after,
@@ -90,7 +94,7 @@ class Currency:
 
 @dataclass(slots=True)
 class Unpriced:
-    """Usage without a price: how much, and in which cells of rollups it lies first and last."""
+    """Usage without a price, and where the steps begin in which it lies first and last."""
 
     resource: str
     unit: str
@@ -226,13 +230,15 @@ def usual_cost_step(start: datetime, end: datetime) -> str:
 
 
 def by_the_hour(window: Window) -> Window:
-    """What costs can be told of: full hours; and steps of months are those of the calendar.
+    """What costs can be told of: full hours; and steps of days, weeks and months are those of the
+    calendar, which are read as such: the first and the last may be cut short.
 
     Raises `BadRequest` where steps begin within an hour.
     """
     wide = window.by_the_hour()
-    if wide.step.endswith("mo"):
-        return Window(wide.start, wide.end, wide.step, tuple(_calendar(wide)))
+    count, unit = count_and_unit(wide.step)
+    if unit in ("d", "w", "mo"):
+        return Window(wide.start, wide.end, wide.step, tuple(_calendar(wide, count, unit)))
     if any(floor_hour(begin) != begin for begin in wide.begins):
         raise BadRequest(
             "bad_parameter",
@@ -242,12 +248,17 @@ def by_the_hour(window: Window) -> Window:
     return wide
 
 
-def _calendar(window: Window) -> Iterable[datetime]:
-    """The start, and each month's beginning that is a multiple of the step away from January."""
-    count = int(window.step.removesuffix("mo"))
+def _calendar(window: Window, count: int, unit: str) -> Iterator[datetime]:
+    """The start; then midnights, Mondays, or months that are a multiple away from January."""
     yield window.start
-    first = floor_month(window.start)
-    begin = months_after(first, count - (first.month - 1) % count)
+    day, month = floor_day(window.start), floor_month(window.start)
+    if unit == "mo":
+        begin = months_after(month, count - (month.month - 1) % count)
+    else:
+        begin = day + count * DAY if unit == "d" else day + count * WEEK - day.weekday() * DAY
     while begin < window.end:
         yield begin
-        begin = months_after(begin, count)
+        if unit == "mo":
+            begin = months_after(begin, count)
+        else:
+            begin += count * (DAY if unit == "d" else WEEK)

@@ -43,7 +43,7 @@ class Sketch:
         if not self.n:
             return Spans(0)
         by_number = {int(bucket): count for bucket, count in self.buckets.items()}
-        median, p95 = quantiles(by_number, (0.5, 0.95))
+        median, p95 = quantiles(by_number, (0.5, 0.95))  # None where buckets were not read
         return Spans(self.n, self.ms / self.n, median, p95)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from tracking.insights.cells import ROLLUP, Run, cover, read
+from tracking.insights.cells import ROLLUP, Run, Tenants, cover, read, whose
 from tracking.insights.windows import HOUR, ceil_hour, floor_hour
 from tracking.models.rollups import HOUR as BY_HOUR
 from tracking.mongo.connection import collection
@@ -16,7 +16,7 @@ Numbers = Mapping[str, str]
 
 
 def summing(
-    tenant: str,
+    tenant: Tenants,
     kind: str,
     run: Run,
     *,
@@ -26,7 +26,7 @@ def summing(
 ) -> list[dict[str, Any]]:
     """The stages that add up the cells of a run, apart for each of what `by` names."""
     match: dict[str, Any] = {
-        "tenant": tenant,
+        "tenant": whose(tenant),
         "kind": kind,
         "grain": run.grain,
         "at": {"$gte": run.start, "$lt": run.end},
@@ -45,7 +45,7 @@ def summing(
 
 
 def sums(
-    tenant: str,
+    tenant: Tenants,
     kind: str,
     runs: Sequence[Run],
     *,
@@ -70,7 +70,7 @@ def sums(
 
 
 def total(
-    tenant: str,
+    tenant: Tenants,
     kind: str,
     start: datetime,
     end: datetime,

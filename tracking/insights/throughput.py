@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from tracking import vocabulary as v
-from tracking.insights.cells import BEGINNING, Cell, Run, cover, grain_of, of_steps, read
+from tracking.insights.cells import BEGINNING, Cell, Run, Tenants, cover, grain_of, of_steps, read
 from tracking.insights.counts import ENDINGS, Counts, Sketch, Spans
+from tracking.insights.records import RECORDS, BlockPart, records_by_the_minute, records_of
 from tracking.insights.sums import Numbers, sums, total
 from tracking.insights.windows import Window, ceil_hour, floor_minute
 from tracking.models.rollups import BLOCK, FLOW
 
 OBJECTS: Final[Numbers] = {"started": "started", **{each: f"ended.{each}" for each in ENDINGS}}
-RECORDS: Final[Numbers] = {each: f"records.{each}" for each in v.STATUSES}
-_VISITS: Final[Numbers] = {f"visits_{each}": f"visits.{each}" for each in v.STATUSES}
-_OF_BLOCK: Final[Numbers] = {**RECORDS, **_VISITS, "retries": "retries"}
 BLOCKS_TOLD: Final = 200
 PREVIOUS, SAME_WEEKDAY = "previous", "same_weekday"
 
@@ -42,23 +40,6 @@ class Part:
     name: str
     counts: Counts
     spans: Spans | None
-
-
-@dataclass(frozen=True, slots=True)
-class BlockPart:
-    """`visits` by status and `retries` are None where only minutes were asked for."""
-
-    flow: str
-    stage: str
-    block: str
-    records: dict[str, int]
-    visits: dict[str, int] | None
-    retries: int | None
-
-    @property
-    def failed_share(self) -> float | None:
-        decided = sum(self.visits.values()) if self.visits else 0
-        return self.visits[v.FAILED] / decided if self.visits and decided else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +89,12 @@ def throughput(
         FLOW,
         window,
         flow=flow,
-        fields=("started", "ended", "throughput"),
+        fields=("started", "ended", f"throughput.{v.DELIVERED}"),
         minutes=tuple(OBJECTS),
     ):
         objects.add(index, cell)
-    records = _by_the_minute(tenant, window, flow) if by_minute else _records(tenant, window, flow)
+    read_records = records_by_the_minute if by_minute else records_of
+    records = read_records(tenant, window, flow)
     for counts, added in zip(objects.steps, records.steps, strict=True):
         counts.add_records(added)
     inside = _before(tenant, window.start, flow)
@@ -127,20 +109,20 @@ def throughput(
                 counts,
                 inside if begin <= until else None,
                 None if by_minute else records.retries[index],
-                None if by_minute else objects.spans[index][v.DELIVERED].spans(),
+                None if by_minute else objects.spans[index].spans(),
             )
         )
-    whole = _whole(objects)
+    spans, by_part = ({}, {}) if by_minute else _spans(tenant, window, flow)
     return Throughput(
         window=window,
         until=until,
         steps=steps,
-        counts=whole,
+        counts=_whole(objects),
         in_transit=inside,
         retries=None if by_minute else sum(records.retries),
-        spans=None if by_minute else objects.by_ending(),
+        spans=None if by_minute else spans,
         by_flow=flow is None,
-        parts=objects.parts(by_minute=by_minute),
+        parts=objects.parts(None if by_minute else by_part),
         blocks=records.blocks[:BLOCKS_TOLD],
         more_blocks=max(0, len(records.blocks) - BLOCKS_TOLD),
         comparisons={
@@ -155,45 +137,76 @@ class _Objects:
 
     def __init__(self, window: Window, flow: str | None) -> None:
         self.steps = [Counts() for _ in window.begins]
-        self.spans = [{each: Sketch() for each in ENDINGS} for _ in window.begins]
-        self._by = "flow" if flow is None else "version"
-        self._parts: dict[str, tuple[Counts, Sketch]] = {}
+        self.spans = [Sketch() for _ in window.begins]
+        self._by = _apart_by(flow)
+        self._parts: dict[str, Counts] = {}
 
     def add(self, index: int, cell: Cell) -> None:
-        numbers = _objects_of(cell)
+        numbers = objects_of(cell)
         self.steps[index].add_objects(numbers)
-        counts, sketch = self._parts.setdefault(cell[self._by], (Counts(), Sketch()))
-        counts.add_objects(numbers)
-        for ending, found in cell.get("throughput", {}).items():
-            self.spans[index][ending].add(found)
-        sketch.add(cell.get("throughput", {}).get(v.DELIVERED))
+        self._parts.setdefault(cell[self._by], Counts()).add_objects(numbers)
+        self.spans[index].add(cell.get("throughput", {}).get(v.DELIVERED))
 
-    def by_ending(self) -> dict[str, Spans]:
-        return {ending: _merged(each[ending] for each in self.spans) for ending in ENDINGS}
-
-    def parts(self, *, by_minute: bool) -> list[Part]:
+    def parts(self, spans: Mapping[str, Spans] | None) -> list[Part]:
         found = [
-            Part(name, counts, None if by_minute else sketch.spans())
-            for name, (counts, sketch) in self._parts.items()
+            Part(name, counts, None if spans is None else spans.get(name, Spans(0)))
+            for name, counts in self._parts.items()
             if counts.started or counts.ended
         ]
         return sorted(found, key=lambda part: (-part.counts.started, -part.counts.ended, part.name))
 
 
-def _objects_of(cell: Cell) -> dict[str, int]:
+def _apart_by(flow: str | None) -> str:
+    return "flow" if flow is None else "version"
+
+
+def _spans(
+    tenant: str, window: Window, flow: str | None
+) -> tuple[dict[str, Spans], dict[str, Spans]]:
+    """Of the whole window by how objects ended, and of what was delivered by part.
+
+    Not out of the cells of the steps: whole months and days have far fewer buckets to add up.
+    """
+    by_ending = {ending: Sketch() for ending in ENDINGS}
+    by_part: dict[str, Sketch] = {}
+    names = [f"throughput.{ending}" for ending in ENDINGS]
+    runs = cover(window.start, window.end)
+    for cell in read(tenant, FLOW, runs, flow=flow, fields=names):
+        spans = cell.get("throughput", {})
+        for ending in ENDINGS:
+            by_ending[ending].add(spans.get(ending))
+        part = by_part.setdefault(cell[_apart_by(flow)], Sketch())
+        part.add(spans.get(v.DELIVERED))
+    return (
+        {ending: sketch.spans() for ending, sketch in by_ending.items()},
+        {name: sketch.spans() for name, sketch in by_part.items()},
+    )
+
+
+def objects_by_step(tenant: Tenants, window: Window, *, flow: str | None = None) -> list[Counts]:
+    """Only how many objects started and ended."""
+    found = [Counts() for _ in window.begins]
+    grain = grain_of(window)
+    if grain == "minute":
+        rows = of_steps(tenant, FLOW, window, flow=flow, minutes=tuple(OBJECTS))
+        for index, cell in rows:
+            found[index].add_objects(objects_of(cell))
+        return found
+    cells = [Run(grain, window.start, window.end)]
+    for (at,), added in sums(tenant, FLOW, cells, by=("at",), numbers=OBJECTS, flow=flow).items():
+        place = window.index(at)
+        if place is not None:
+            found[place].add_objects(added)
+    return found
+
+
+def objects_of(cell: Cell) -> dict[str, int]:
     """Of a cell of whole hours, or of one minute."""
     ended = cell.get("ended", cell)
     return {
         "started": cell.get("started", 0),
         **{each: ended.get(each, 0) for each in ENDINGS},
     }
-
-
-def _merged(sketches: Iterable[Sketch]) -> Spans:
-    whole = Sketch()
-    for each in sketches:
-        whole.add({"n": each.n, "ms": each.ms, "b": each.buckets})
-    return whole.spans()
 
 
 def _whole(objects: _Objects) -> Counts:
@@ -205,69 +218,6 @@ def _whole(objects: _Objects) -> Counts:
         whole.filtered += each.filtered
         whole.add_records(each.records)
     return whole
-
-
-@dataclass(slots=True)
-class _Records:
-    steps: list[dict[str, int]]
-    retries: list[int]
-    blocks: list[BlockPart]
-
-
-def _records(tenant: str, window: Window, flow: str | None) -> _Records:
-    found = _none(window)
-    cells = [Run(grain_of(window), window.start, window.end)]
-    numbers = {**RECORDS, "retries": "retries"}
-    for (at,), added in sums(tenant, BLOCK, cells, by=("at",), numbers=numbers, flow=flow).items():
-        index = window.index(at)
-        if index is not None:
-            found.retries[index] += added["retries"]
-            _add(found.steps[index], added)
-    by = ("flow", "stage", "block")
-    cells = cover(window.start, window.end)
-    rows = sums(tenant, BLOCK, cells, by=by, numbers=_OF_BLOCK, flow=flow)
-    found.blocks = _sorted(
-        BlockPart(
-            flow,
-            stage,
-            block,
-            records={status: added[status] for status in v.STATUSES},
-            visits={status: added[f"visits_{status}"] for status in v.STATUSES},
-            retries=added["retries"],
-        )
-        for (flow, stage, block), added in rows.items()
-    )
-    return found
-
-
-def _by_the_minute(tenant: str, window: Window, flow: str | None) -> _Records:
-    found = _none(window)
-    blocks: dict[tuple[str, str, str], dict[str, int]] = {}
-    for index, cell in of_steps(tenant, BLOCK, window, flow=flow, minutes=v.STATUSES):
-        _add(found.steps[index], cell)
-        names = (cell["flow"], cell["stage"], cell["block"])
-        _add(blocks.setdefault(names, dict.fromkeys(v.STATUSES, 0)), cell)
-    found.blocks = _sorted(
-        BlockPart(flow, stage, block, records=records, visits=None, retries=None)
-        for (flow, stage, block), records in blocks.items()
-    )
-    return found
-
-
-def _none(window: Window) -> _Records:
-    steps = [dict.fromkeys(v.STATUSES, 0) for _ in window.begins]
-    return _Records(steps, [0] * len(window.begins), [])
-
-
-def _add(found: dict[str, int], added: Mapping[str, int]) -> None:
-    for status in v.STATUSES:
-        found[status] += added[status]
-
-
-def _sorted(parts: Iterable[BlockPart]) -> list[BlockPart]:
-    """The most busy first; blocks of which nothing was recorded in this time are left out."""
-    busy = (part for part in parts if any(part.records.values()) or part.retries)
-    return sorted(busy, key=lambda part: (-sum(part.records.values()), part.flow, part.block))
 
 
 def _before(tenant: str, start: datetime, flow: str | None) -> int:
@@ -283,12 +233,6 @@ def _compared(
     counts = Counts()
     counts.add_objects(total(tenant, FLOW, other.start, cut, numbers=OBJECTS, flow=flow))
     counts.add_records(total(tenant, BLOCK, other.start, cut, numbers=RECORDS, flow=flow))
-    objects = _Objects(other, flow)
-    names = ("started", "ended")
-    for index, cell in of_steps(
-        tenant, FLOW, other, flow=flow, fields=names, minutes=tuple(OBJECTS)
-    ):
-        objects.add(index, cell)
     spans = None
     if grain_of(window) != "minute":
         # durations are kept by the hour: with the hour that the cut lies in
@@ -297,4 +241,4 @@ def _compared(
         for cell in read(tenant, FLOW, cells, flow=flow, fields=("throughput.delivered",)):
             sketch.add(cell.get("throughput", {}).get(v.DELIVERED))
         spans = sketch.spans()
-    return Comparison(other.start, cut, counts, spans, objects.steps)
+    return Comparison(other.start, cut, counts, spans, objects_by_step(tenant, other, flow=flow))

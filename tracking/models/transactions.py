@@ -94,6 +94,8 @@ class Transaction(Derived):
         ordering = ("-updated_at", "-key")
         indexes = (
             models.Index(fields=("tenant", "-updated_at", "-key"), name="updated"),
+            # what began in a time, which may be long ago
+            models.Index(fields=("tenant", "-created_at", "-key"), name="created"),
             models.Index(fields=("tenant", "status", "-updated_at", "-key"), name="status"),
             models.Index(
                 fields=("tenant", "flow", "status", "-updated_at", "-key"), name="flow_status"

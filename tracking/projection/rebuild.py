@@ -9,7 +9,7 @@ from itertools import groupby
 
 from tracking.core.lifetime import fold
 from tracking.core.rollup import entries_of
-from tracking.core.tally import Tally
+from tracking.core.tally import Tally, numbers_in
 from tracking.mongo.connection import collection
 from tracking.projection.definitions import Finder, definitions_of
 from tracking.projection.documents import transaction_key
@@ -17,7 +17,7 @@ from tracking.projection.follower import Follower
 from tracking.projection.journal import HELD, JOURNAL, Records, all_records
 from tracking.projection.log import CURSOR, CURSOR_NAME, log_size
 from tracking.projection.paths import Learned, path_of, place_key
-from tracking.projection.rollups import ROLLUP, cells_of, numbers_in
+from tracking.projection.rollups import ROLLUP, cells_of
 from tracking.projection.startover import Walk
 from tracking.projection.store import BLOCK_PROGRESS, FLOW_BLOCK, TRANSACTION, Change, stored_of
 

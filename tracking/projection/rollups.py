@@ -104,17 +104,6 @@ def _naming(place: Place, grain: str, begin: datetime) -> dict[str, Any]:
     return found
 
 
-def numbers_in(cell: Mapping[str, Any], path: str = "") -> Numbers:
-    """A stored cell's numbers under dotted names; a number that came to 0 is as if absent."""
-    found: Numbers = {}
-    for name, value in cell.items():
-        if isinstance(value, dict):
-            found.update(numbers_in(value, f"{path}{name}."))
-        elif isinstance(value, int) and not isinstance(value, bool) and value:
-            found[path + name] = value
-    return found
-
-
 def write_tally(session: ClientSession, database: Database, tally: Tally) -> None:
     """Add what a step's transactions add to rollups, in the session's transaction."""
     changed = {

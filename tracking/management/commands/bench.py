@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-BENCHES = ("ingest", "follow", "pages", "client", "ledger", "verify", "forecast")
+BENCHES = ("ingest", "follow", "pages", "client", "ledger", "verify", "insights", "forecast")
 
 
 class Command(BaseCommand):
