@@ -52,13 +52,15 @@ def origins_of(steps: int, grain: Grain) -> tuple[list[int], int]:
 
 
 def backtest(history: Array, grain: Grain, *, seconds: float) -> Backtest:
-    """In about `seconds` of computing at most; else from fewer moments of the past."""
+    """In about `seconds` of computing: where it takes longer, from fewer moments of the past, but
+    no fewer than `origins_min`."""
     began = time.process_time()
     ways = {**yardsticks(grain), **methods(grain)}
     origins, stride = origins_of(len(history), grain)
     now = _all_said(ways, history, grain, {})
     each = time.process_time() - began
-    fewer = max(1, math.ceil(each * len(origins) / seconds))
+    fewer = math.ceil(each * len(origins) / seconds)
+    fewer = max(1, min(fewer, (len(origins) - 1) // grain.origins_min))
     origins, stride = origins[::-1][::fewer][::-1], stride * fewer
     told = {name: np.full((len(origins), grain.horizon), np.nan) for name in ways}
     memories: dict[str, Memory] = {}

@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="forecast what is due, and end")
-        parser.add_argument("--flow", help="of this flow alone, due or not; ends as --once does")
+        parser.add_argument("--flow", help="of this flow alone, due or not, and end; '' is all together")
         parser.add_argument("--tenant", help="of this tenant alone")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         if tenant is not None:
             once += ["--tenant", tenant]
         while not stop.is_set():
-            if _is_due(tenant):
+            if _is_due([tenant] if tenant is not None else None):
                 child = subprocess.Popen(once, preexec_fn=die_with_parent())  # noqa: S603
                 while child.poll() is None and not stop.wait(1.0):
                     pass
@@ -86,10 +86,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{made} of {len(due)} series were forecast.")
 
 
-def _is_due(tenant: str | None) -> bool:
+def _is_due(asked: list[str] | None) -> bool:
     try:
         with available():
-            return bool(due_of(_tenants(tenant), clock.now()))
+            return bool(due_of(asked or tenants(), clock.now()))
     except (DatabaseUnavailable, PyMongoError) as error:
         # whatever it is, nothing else may stop for it
         logger.warning("what is due is not known: %s", type(error).__name__)
