@@ -157,7 +157,8 @@ def _figures(found: Outlook) -> list[Figure]:
             number_text(mase),
             "good" if found.shown and mase is not None and mase < 1 else "mute",
             "straighten",
-            f"below 1 is better than repeating a season; tested at {kept['origins']} moments",
+            f"errors, in those of repeating a season in the history before; tested at"
+            f" {kept['origins']} moments",
         )
     ]
     ratios = [each for each in kept["facts"]["yards"] if each["ratio"] is not None]

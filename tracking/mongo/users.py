@@ -7,7 +7,7 @@ These users stop the application and whoever takes it over, never the server's a
 that one the log answers (docs/integrity.md).
 
 - web: gunicorn's workers and what is run by hand: records, reads, the admin.
-- follower: `follow`, `rebuild`: seals, publishes, derives.
+- follower: `follow`, `rebuild`, `forecast`: seals, publishes, derives.
 - migrator: `migrate`: makes collections and indexes. It can neither read nor write a fact, so
   that `flush` fails; a migration that rewrites documents can do so to what people manage and to
   what is derived.
@@ -92,7 +92,7 @@ TABLE: Final[Mapping[str, Rights]] = {**FACTS, **DERIVED, **MANAGED, **DJANGO}
 # In the whole database, on collections that are yet to be made as well.
 EVERYWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     WEB: (),
-    FOLLOWER: (),
+    FOLLOWER: ("collStats",),  # what a record takes on disk, for forecasts
     MIGRATOR: ("createCollection", "createIndex", "dropIndex", "listCollections", "listIndexes"),
     AUDITOR: ("collStats", "dbStats", "indexStats", "listCollections", "listIndexes"),
 }

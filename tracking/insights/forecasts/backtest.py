@@ -22,8 +22,6 @@ from tracking.insights.forecasts.scales import Array, cleaned
 
 # Smoothing parameters are estimated anew at every so many origins, and taken over between them.
 _ESTIMATED_EVERY: Final = 7
-# More steps in a week are no outliers but how things are now.
-_OUTLIERS: Final = {"hour": 30, "day": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +52,15 @@ def origins_of(steps: int, grain: Grain) -> tuple[list[int], int]:
 
 
 def backtest(history: Array, grain: Grain, *, seconds: float) -> Backtest:
-    """In about `seconds` of computing at most; else from fewer moments of the past."""
+    """In about `seconds` of computing: where it takes longer, from fewer moments of the past, but
+    no fewer than `origins_min`."""
     began = time.process_time()
     ways = {**yardsticks(grain), **methods(grain)}
     origins, stride = origins_of(len(history), grain)
     now = _all_said(ways, history, grain, {})
     each = time.process_time() - began
-    fewer = max(1, math.ceil(each * len(origins) / seconds))
+    fewer = math.ceil(each * len(origins) / seconds)
+    fewer = max(1, min(fewer, (len(origins) - 1) // grain.origins_min))
     origins, stride = origins[::-1][::fewer][::-1], stride * fewer
     told = {name: np.full((len(origins), grain.horizon), np.nan) for name in ways}
     memories: dict[str, Memory] = {}
@@ -93,7 +93,7 @@ def _all_said(
 ) -> dict[str, Array]:
     """What each says at the end of a history; yardsticks take it as it is, outliers and all."""
     known = history[-grain.fitted :]
-    clean = cleaned(known, grain.week, _OUTLIERS[grain.name])
+    clean = cleaned(known, grain.week, grain.day)
     yards = yardsticks(grain)
     return {
         name: _said(way, known if name in yards else clean, grain, memories.setdefault(name, {}))

@@ -15,15 +15,16 @@ _FAR: Final = 5.0
 # The spread of counts as small as can be, on the scale of square roots.
 _LEAST_SPREAD: Final = 0.5
 _MAD: Final = 1.4826
+_OUTLIERS_MOST: Final = 0.1
 # Counts so small are left as they are: on another scale their forecasts come out too low by far.
 SPARSE: Final = 5.0
 
 
-def cleaned(history: Array, week: int, longest: int) -> Array:
+def cleaned(history: Array, week: int, day: int) -> Array:
     """Without outliers: what is far from the median of the same hour of the weeks around it.
 
-    Only where at most `longest` steps of the week around are so: what is more, is no outlier, but
-    how things are now.
+    What is as far off a day later, and two days later, is none: it is how things are now. Of the
+    last day nobody knows yet; it is none where the day before was as far off.
     """
     weeks = len(history) // week
     if weeks < 4:
@@ -36,12 +37,23 @@ def cleaned(history: Array, week: int, longest: int) -> Array:
         usual[place] = np.median(roots[first : first + _WEEKS], axis=0)
     off = (roots - usual).ravel()
     spread = max(float(np.median(np.abs(off))) * _MAD, _LEAST_SPREAD)
-    far = np.abs(off) > _FAR * spread
-    around = np.convolve(far, np.ones(week), "same")
-    outliers = np.flatnonzero(far & (around <= longest))
+    far = np.where(np.abs(off) > _FAR * spread, np.sign(off), 0.0)
+    outliers = np.flatnonzero((far != 0) & ~_lasting(far, day))
+    if len(outliers) > _OUTLIERS_MOST * len(off):
+        return history  # so many are no exceptions
     found = history.copy()
     found[start + outliers] = usual.ravel()[outliers] ** 2
     return found
+
+
+def _lasting(far: Array, day: int) -> Array:
+    """Where the day around is mostly as far off, to the same side, one and two days later too."""
+    window = np.ones(day)
+    around = np.convolve(far, window, "same") / np.convolve(np.ones_like(far), window, "same")
+    next_day = np.concatenate((around[day:], around[-2 * day : -day]))
+    day_after = np.concatenate((around[2 * day :], next_day[-2 * day :]))
+    least = around * far / 2
+    return (next_day * far >= least) & (day_after * far >= least) & (least > 0)
 
 
 class Scale(NamedTuple):

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tracking import vocabulary as v
-from tracking.insights.cells import Run
+from tracking.insights.cells import ROLLUP, Run
 from tracking.insights.forecasts.grains import Grain
 from tracking.insights.sums import Numbers, sums
 from tracking.models.rollups import BLOCK, FLOW, MONTH
+from tracking.mongo.connection import collection
 
 STARTED: Final = "started"
 RECORDS: Final = "records"
@@ -77,6 +78,11 @@ def history_of(
     return History(
         grain, start, [by_step.get(start + place * grain.step, 0) for place in range(count)]
     )
+
+
+def tenants() -> list[str]:
+    """Those of which anything is counted."""
+    return sorted(collection(ROLLUP).distinct("tenant"))
 
 
 def flows_by_volume(tenant: str, moment: datetime, *, months: int = 3) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -15,19 +16,22 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from pymongo.errors import PyMongoError
 
 from tracking import clock
 from tracking.errors import DatabaseUnavailable
 from tracking.insights.forecasts.due import Series, due_of, series_of
+from tracking.insights.forecasts.series import tenants
 from tracking.insights.forecasts.store import claim, claimed_by, give_back
-from tracking.models import Tenant
 from tracking.mongo.connection import available
 from tracking.mongo.mongod import die_with_parent
 from tracking.projection.owner import is_gone, owner_here
 
+logger = logging.getLogger(__name__)
+
 PAUSE_SECONDS: Final = 300.0
 # Longer than one series takes; renewed before each.
-LEASE: Final = timedelta(minutes=10)
+LEASE: Final = timedelta(minutes=30)
 NICE: Final = 15
 # Several threads for small matrices only wait for one another.
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -38,7 +42,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="forecast what is due, and end")
-        parser.add_argument("--flow", help="of this flow alone, due or not; ends as --once does")
+        parser.add_argument("--flow", help="of this flow alone, due or not, and end; '' is all together")
         parser.add_argument("--tenant", help="of this tenant alone")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -57,7 +61,7 @@ class Command(BaseCommand):
         if tenant is not None:
             once += ["--tenant", tenant]
         while not stop.is_set():
-            if _is_due(tenant):
+            if _is_due([tenant] if tenant is not None else None):
                 child = subprocess.Popen(once, preexec_fn=die_with_parent())  # noqa: S603
                 while child.poll() is None and not stop.wait(1.0):
                     pass
@@ -70,36 +74,38 @@ class Command(BaseCommand):
         os.nice(NICE)
         for name in _THREADS:
             os.environ.setdefault(name, "1")
-        tenants = _tenants(tenant)
+        asked = _tenants(tenant)
         owner = owner_here()
         with _claimed(owner):
             # only now: it takes seconds to load
             from tracking.insights.forecasts.work import forecast_all
 
             moment = clock.now()
-            due = due_of(tenants, moment) if flow is None else _of_flow(tenants, flow)
+            due = due_of(asked, moment) if flow is None else _of_flow(asked, flow)
             made = forecast_all(due, clock.now, lambda: claim(owner, clock.now(), LEASE))
         self.stdout.write(f"{made} of {len(due)} series were forecast.")
 
 
-def _is_due(tenant: str | None) -> bool:
+def _is_due(asked: list[str] | None) -> bool:
     try:
         with available():
-            return bool(due_of(_tenants(tenant), clock.now()))
-    except DatabaseUnavailable:
+            return bool(due_of(asked or tenants(), clock.now()))
+    except (DatabaseUnavailable, PyMongoError) as error:
+        # whatever it is, nothing else may stop for it
+        logger.warning("what is due is not known: %s", type(error).__name__)
         return False
 
 
 def _tenants(named: str | None) -> list[str]:
-    known = sorted(Tenant.objects.values_list("pk", flat=True))
+    known = tenants()
     if named is not None and named not in known:
-        raise CommandError(f"There is no tenant {named}.")
+        raise CommandError(f"Nothing was recorded of a tenant {named}.")
     return known if named is None else [named]
 
 
-def _of_flow(tenants: list[str], flow: str) -> list[Series]:
+def _of_flow(asked: list[str], flow: str) -> list[Series]:
     moment = clock.now()
-    found = [each for tenant in tenants for each in series_of(tenant, moment) if each.flow == flow]
+    found = [each for tenant in asked for each in series_of(tenant, moment) if each.flow == flow]
     if not found:
         raise CommandError(f"Nothing was recorded of a flow {flow!r} of late.")
     return found
