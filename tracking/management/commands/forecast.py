@@ -47,7 +47,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"] or options["flow"] is not None:
-            self._once(options["tenant"], options["flow"])
+            try:
+                with available():
+                    self._once(options["tenant"], options["flow"])
+            except DatabaseUnavailable:
+                raise CommandError("MongoDB did not answer: the next run goes on.") from None
         else:
             self._watch(options["tenant"])
 
