@@ -9,6 +9,7 @@ import pytest
 from tests.insights.world import at, limbs, put
 from tests.tools import drain, make_tenant, post, record
 from tracking.core.pricing import PriceList, Rate
+from tracking.insights.forecasts import needs
 from tracking.insights.forecasts.needs import cost_of, needs_of, record_bytes, use_of
 from tracking.mongo.connection import collection
 
@@ -115,15 +116,18 @@ def test_without_records_nothing_is_in_proportion_to_them() -> None:
     assert [need.what for need in found] == ["records"]
 
 
-def test_storage_is_what_records_take_with_all_that_is_derived() -> None:
-    assert record_bytes() is None
+def test_storage_is_what_records_take_with_all_that_is_derived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     make_tenant()
     post([record() for _ in range(50)])
     drain()
+    assert record_bytes() is None, "so few say nothing"
+    monkeypatch.setattr(needs, "RECORDS_LEAST", 50)
     found = record_bytes()
     assert found is not None
     size = collection("journal").database.command("collStats", "journal")
     assert found > (size["storageSize"] + size["totalIndexSize"]) / size["count"] > 0
-    needs = needs_of({**use_of("acme", "", NOW)}, TOTALS, RATES, NOW)
-    storage = next(need for need in needs if need.what == "storage")
+    lines = needs_of({**use_of("acme", "", NOW)}, TOTALS, RATES, NOW)
+    storage = next(need for need in lines if need.what == "storage")
     assert float(storage.by_span["day"].expected) == pytest.approx(100 * found)

@@ -80,6 +80,7 @@ CHANGERS = {
     "tracking/ledger/sealer.py": "takes sealed batches out of the seal queue",
     "tracking/projection/follower.py": "moves its cursor",
     "tracking/projection/store.py": "writes what is derived",
+    "tracking/insights/forecasts/store.py": "replaces forecasts, and drops what is too old",
     "tracking/projection/rollups.py": "adds to cells, and removes the empty",
     "tracking/mongo/engine/operations.py": "empties a test database between tests",
 }

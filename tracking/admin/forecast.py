@@ -166,11 +166,11 @@ def _figures(found: Outlook) -> list[Figure]:
         closest = max(ratios, key=lambda each: each["ratio"])
         told.append(
             Figure(
-                "errors, in those of the best yardstick",
-                percent(closest["ratio"]),
+                "against the best yardstick",
+                f"{percent(closest['ratio'])} of its errors",
                 "mute",
                 "compare_arrows",
-                yard_words(closest["name"]),
+                f"the yardstick: {yard_words(closest['name'])}",
             )
         )
     coverage = kept["coverage"]

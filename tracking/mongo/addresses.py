@@ -26,6 +26,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 OF_COMMAND: Final[Mapping[str, str]] = {
     "follow": FOLLOWER,
     "rebuild": FOLLOWER,
+    "forecast": FOLLOWER,
     "anchor": FOLLOWER,
     "verify": AUDITOR,
     "migrate": MIGRATOR,

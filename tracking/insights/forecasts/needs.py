@@ -26,6 +26,7 @@ LATELY: Final = 28 * DAY
 ESTIMATED: Final = Context(prec=9, rounding=ROUND_HALF_EVEN)
 SPANS: Final = ("day", "week", "month")
 BYTES: Final = "bytes"
+RECORDS_LEAST: Final = 10_000
 # What grows with every record; the rest is small or bounded.
 _GROWING: Final = (
     "journal",
@@ -107,7 +108,8 @@ def use_of(tenant: str, flow: str, moment: datetime) -> Shape:
 
 def record_bytes() -> float | None:
     """What a record takes on disk with all that is derived of it, indexes included; of all tenants
-    alike. None where nothing is recorded, or the database does not tell."""
+    alike. None where the database does not tell, or too little is recorded: files have a size of
+    their own."""
     size = count = 0
     for name in _GROWING:
         try:
@@ -121,7 +123,7 @@ def record_bytes() -> float | None:
             size += stats["storageSize"] + stats["totalIndexSize"]
             if name == _GROWING[0]:
                 count += stats["count"]
-    return size / count if count else None
+    return size / count if count >= RECORDS_LEAST else None
 
 
 def needs_of(

@@ -67,8 +67,8 @@ SHORTLY: Final = {
     UNCLEAR: "withheld: may be chance",
 }
 _SENTENCES: Final = {
-    SHOWN: "Shown: in the past it was better than repeating the week before, and than any forecast"
-    " that knows no pattern.",
+    SHOWN: "Shown: tested on the past, it was better than repeating it, and than any forecast that"
+    " knows no pattern.",
     SILENT: "Withheld: nothing has come in for a week.",
     REPEATS: "Withheld: this repeats itself exactly, so that no forecast is better than the week"
     " before.",

@@ -42,12 +42,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="forecast what is due, and end")
-        parser.add_argument("--flow", help="of this flow alone, due or not, and end; '' is all together")
+        parser.add_argument("--flow", help="of this flow alone, due or not; '' is all")
         parser.add_argument("--tenant", help="of this tenant alone")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"] or options["flow"] is not None:
-            self._once(options["tenant"], options["flow"])
+            try:
+                with available():
+                    self._once(options["tenant"], options["flow"])
+            except DatabaseUnavailable:
+                raise CommandError("MongoDB did not answer: the next run goes on.") from None
         else:
             self._watch(options["tenant"])
 
