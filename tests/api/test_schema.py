@@ -62,6 +62,7 @@ def test_the_document_is_valid_and_complete() -> None:
         "/api/v1/insights/bottlenecks",
         "/api/v1/insights/costs",
         "/api/v1/insights/costs/export",
+        "/api/v1/insights/forecast",
         "/api/v1/insights/throughput",
         "/api/v1/otlp/v1/traces",
         "/api/v1/transactions",
