@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 _WEEKS: Final = 7
 _FAR: Final = 5.0
@@ -38,7 +39,7 @@ def cleaned(history: Array, week: int, day: int) -> Array:
     off = (roots - usual).ravel()
     spread = max(float(np.median(np.abs(off))) * _MAD, _LEAST_SPREAD)
     far = np.where(np.abs(off) > _FAR * spread, np.sign(off), 0.0)
-    outliers = np.flatnonzero((far != 0) & ~_lasting(far, day))
+    outliers = np.flatnonzero(np.logical_and(far != 0, np.logical_not(_lasting(far, day))))
     if len(outliers) > _OUTLIERS_MOST * len(off):
         return history  # so many are no exceptions
     found = history.copy()
@@ -46,7 +47,7 @@ def cleaned(history: Array, week: int, day: int) -> Array:
     return found
 
 
-def _lasting(far: Array, day: int) -> Array:
+def _lasting(far: Array, day: int) -> Mask:
     """Where the day around is mostly as far off, to the same side, one and two days later too."""
     window = np.ones(day)
     around = np.convolve(far, window, "same") / np.convolve(np.ones_like(far), window, "same")
