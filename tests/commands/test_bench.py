@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import shutil
@@ -25,6 +26,7 @@ from tracking.bench.stage import Stage
 from tracking.bench.visits import pages
 from tracking.management.commands.bench import BENCHES
 
+WEEKLY = Path(__file__).with_name("weekly.csv")
 SMALL = {
     "ingest": "--records 2000 --single 40 --plain 500 --workers 1",
     "pages": "--small 200 --large 400 --awkward 310 --requests 1 --workers 1",
@@ -33,6 +35,7 @@ SMALL = {
     "verify": "--records 2000 --workers 1",
     "insights": "--days 3 --rate 9 --flows 2 --blocks 4 --requests 1 --journal 900 --workers 1",
     "follow": "--only lag --open 20 --rate 200 --seconds 1 --interleaved-seconds 1",
+    "forecast": f"--series {WEEKLY}",
 }
 # What each of these exists for.
 TOLD = {
@@ -69,6 +72,7 @@ TOLD = {
         "records: by status and day: a year p50",
     ),
     "follow": ("lag p99", "lag: CPU of follower per 1,000", "interleaved lag p99"),
+    "forecast": ("MASE: weekly", "80 % held: weekly", "seconds per fit", "MASE, geometric mean"),
 }
 
 
@@ -211,3 +215,41 @@ def test_cpu_time_is_that_of_a_process_and_of_all_it_started() -> None:
         assert rss_kb(child) > 1_000
         process.communicate(b"\n")
     assert cpu_seconds(process.pid) == 0
+
+
+def test_what_a_forecast_told_is_written_down_to_be_judged_anew(
+    bench: Bench, tmp_path: Path
+) -> None:
+    told = bench("forecast", "--series", str(WEEKLY), "--told", str(tmp_path / "told.csv"))
+    with WEEKLY.open(encoding="utf-8") as file:
+        counts = [float(line.split(",")[1]) for line in file.readlines()[1:]]
+    with (tmp_path / "told.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["lead"]) <= 7]
+    scaled, held = [], []
+    for row in rows:
+        origin, lead = int(row["origin"]), int(row["lead"])
+        known, came = counts[:origin], counts[origin + lead - 1]
+        assert float(row["actual"]) == came
+        naive = [abs(now - before) for now, before in zip(known[7:], known, strict=False)]
+        scaled.append(abs(float(row["expected"]) - came) / (sum(naive) / len(naive)))
+        if row["low80"]:
+            held.append(float(row["low80"]) <= came <= float(row["high80"]))
+        assert float(row["seasonal naive 7"]) == counts[origin - 7 + lead - 1]
+    figures = told["figures"]
+    assert figures["MASE: weekly"]["median"] == pytest.approx(sum(scaled) / len(scaled))
+    assert figures["80 % held: weekly"]["median"] == pytest.approx(sum(held) / len(held))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("day,orders\n2026-01-05,x\n", "line 2: a time and a count"),
+        ("2026-01-05T10:30,1\n", "full hours or days"),
+        ("day,orders\n", "holds no count"),
+    ],
+)
+def test_a_file_that_holds_no_series_is_named(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CommandError, match=said):
+        call_command("bench", "forecast", "--series", str(path))

@@ -12,7 +12,7 @@ from tests.insights.histories import SHORT, random_walk, weekly, white_noise
 from tracking.insights.forecasts.assess import Assessment, assess
 from tracking.insights.forecasts.backtest import Backtest, backtest, origins_of
 from tracking.insights.forecasts.grains import DAILY, HOURLY
-from tracking.insights.forecasts.intervals import LEVELS, fan_at
+from tracking.insights.forecasts.intervals import LEVELS, fans_of
 from tracking.insights.forecasts.judging import choose
 from tracking.insights.forecasts.measures import naive_error
 from tracking.insights.forecasts.scales import cleaned
@@ -129,13 +129,14 @@ def test_what_is_told_at_a_moment_does_not_depend_on_what_came_after() -> None:
         known = tested.origins[: row + 1, None] + leads < origin
         then = replace(
             tested,
+            history=tested.history[:origin],
             origins=tested.origins[: row + 1],
             actual=np.where(known, tested.actual[: row + 1], np.nan),
             told={name: rows[: row + 1] for name, rows in tested.told.items()},
         )
         told = choose(then)
         assert told.names == chosen.names[: row + 1]
-        fan = fan_at(then, told, row)
+        fan = fans_of(then, told)[row]
         for level in LEVELS:
             np.testing.assert_array_equal(fan.low[level], found.fans[row].low[level])
             np.testing.assert_array_equal(fan.high[level], found.fans[row].high[level])

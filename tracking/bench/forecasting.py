@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from django.core.management.base import CommandError
 from rich.table import Table
 
 from tracking.bench.load_series import LoadSeries, from_file, published
@@ -47,7 +48,10 @@ class Measured:
 
 def measure(report: Report, files: Iterable[Path], told: Path | None) -> None:
     """The series of files or, without any, the published ones."""
-    given = [from_file(path) for path in files] or published()
+    try:
+        given = [from_file(path) for path in files] or published()
+    except (OSError, ValueError) as error:
+        raise CommandError(str(error)) from None
     measured = []
     for series in given:
         found = assess(series.counts, series.grain, seconds=_SECONDS)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tracking.insights.forecasts.backtest import Backtest, backtest
 from tracking.insights.forecasts.grains import Grain
-from tracking.insights.forecasts.intervals import LEVELS, Fan, fan_at
+from tracking.insights.forecasts.intervals import LEVELS, Fan, fans_of
 from tracking.insights.forecasts.judging import (
     Chosen,
     Yard,
@@ -74,7 +74,7 @@ def assess(history: Array, grain: Grain, *, seconds: float) -> Assessment:
         return Assessment(grain, steps, SILENT)
     tested = backtest(history[-grain.longest :], grain, seconds=seconds)
     chosen = choose(tested)
-    fans = [fan_at(tested, chosen, row) for row in range(len(tested.origins))]
+    fans = fans_of(tested, chosen)
     near, far = slice(0, grain.lead), slice(grain.lead, grain.horizon)
     yards = yards_of(tested, chosen)
     ours = np.abs(chosen.ahead - tested.actual)[:, far]

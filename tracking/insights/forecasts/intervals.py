@@ -3,14 +3,15 @@
 For each group of leads the errors of the chosen method at past origins, in units of how much such
 a forecast spreads, are laid around what it says now. Tails are cut evenly, unless the interval
 would reach below zero: counts do not, so it is narrowed until as much of the past lies within as
-should. Scheme: split conformal prediction over rolling origins (Vovk et al. 2005; Stankevičiūtė
-et al. 2021 for several steps ahead).
+should. Where the last intervals held more or less than they should, the next hold less or more:
+loads change. Scheme: split conformal prediction over rolling origins (Vovk et al. 2005;
+Stankevičiūtė et al. 2021 for several steps ahead), adapted to changes (Gibbs, Candès 2021).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ import numpy as np
 from tracking.insights.forecasts.backtest import Backtest
 from tracking.insights.forecasts.grains import Grain
 from tracking.insights.forecasts.judging import Chosen
+from tracking.insights.forecasts.measures import coverage
 from tracking.insights.forecasts.scales import Array
 
 LEVELS: Final = (0.8, 0.95)
@@ -27,6 +29,9 @@ LEAST_ORIGINS: Final = 7
 # Errors at one origin are kin; so many of their tail's weight is added for each that is missing.
 _SHORT: Final = 3.0
 _HALVINGS: Final = 16
+# The last so many origins say whether intervals hold what they should.
+_FELT: Final = 10
+_LESS: Final = 0.1
 
 Spread = Callable[[Array], Array]
 
@@ -57,8 +62,15 @@ def groups_of(grain: Grain) -> list[slice]:
     return [slice(*each) for each in itertools.pairwise(bounds)]
 
 
-def fan_at(tested: Backtest, chosen: Chosen, row: int) -> Fan:
-    """Around what was chosen at an origin, by what was known at it."""
+def fans_of(tested: Backtest, chosen: Chosen) -> list[Fan]:
+    """Around what was chosen at each origin, by what was known at it."""
+    fans: list[Fan] = []
+    for row in range(len(tested.origins)):
+        fans.append(_fan_at(tested, chosen, row, fans))
+    return fans
+
+
+def _fan_at(tested: Backtest, chosen: Chosen, row: int, before: Sequence[Fan]) -> Fan:
     told, actual = chosen.told[chosen.names[row]], tested.actual
     leads = np.arange(tested.grain.horizon)
     known = tested.origins[:row, None] + leads < tested.origins[row]
@@ -68,15 +80,17 @@ def fan_at(tested: Backtest, chosen: Chosen, row: int) -> Fan:
     high = {level: np.full(tested.grain.horizon, np.nan) for level in LEVELS}
     if row < LEAST_ORIGINS:
         return Fan(low, high)
-    spread = _best_spread(spreads_of(tested.history), told[week][seen], actual[week][seen])
+    spreads = spreads_of(tested.history[: tested.origins[row]])
+    spread = _best_spread(spreads, told[week][seen], actual[week][seen])
     for level in LEVELS:
+        wanted = _wanted(tested, row, before, level)
         for group in groups_of(tested.grain):
             past = known[:, group]
             count = int(past.any(axis=1).sum())
             if count < LEAST_ORIGINS:
                 break
             bounds = bounds_of(
-                told[:row, group][past], actual[:row, group][past], spread, level, count
+                told[:row, group][past], actual[:row, group][past], spread, wanted, count
             )
             now = told[row, group]
             low[level][group] = np.maximum(now + bounds[0] * spread(now), 0.0)
@@ -88,6 +102,19 @@ def fan_at(tested: Backtest, chosen: Chosen, row: int) -> Fan:
         high[level] = np.maximum(high[level], inner[1])
         inner = (low[level], high[level])
     return Fan(low, high)
+
+
+def _wanted(tested: Backtest, row: int, before: Sequence[Fan], level: float) -> float:
+    """The level, and as much more or less as the last intervals held less or more than it."""
+    first, lead = max(0, row - _FELT), tested.grain.lead
+    low = np.stack([fan.low[level][:lead] for fan in before[first:]])
+    high = np.stack([fan.high[level][:lead] for fan in before[first:]])
+    over = tested.origins[first:row, None] + np.arange(lead) < tested.origins[row]
+    actual = np.where(over, tested.actual[first:row, :lead], np.nan)
+    held = coverage(low, high, actual)
+    if np.isnan(held):
+        return level
+    return min(max(2 * level - held, level - _LESS), 1 - (1 - level) / 5)
 
 
 def bounds_of(
