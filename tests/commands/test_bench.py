@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import random
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -142,19 +140,8 @@ def test_ingest_is_measured_with_and_without_sealing(bench: Bench) -> None:
     assert told["figures"]["sealing on / off"]["median"] > 0
 
 
-def test_forecasts_are_measured_on_any_series(bench: Bench, tmp_path: Path) -> None:
-    chance, week = random.Random(3), (100, 120, 110, 105, 130, 40, 20)
-    days = [date(2026, 1, 5) + timedelta(days=number) for number in range(120)]
-    lines = [f"{day},{week[day.weekday()] + chance.randrange(12)}\n" for day in days]
-    series = tmp_path / "weekly.csv"
-    series.write_text("".join(lines), encoding="utf-8")
-    told = bench("forecast", "--series", str(series))
-    assert 0 < told["figures"]["MASE: weekly"]["median"] < 1
-    assert 0 < told["figures"]["80 % held: weekly"]["median"] < 1
-
-
 def test_every_bench_is_run_here() -> None:
-    assert SMALL.keys() | {"forecast"} == set(BENCHES)
+    assert SMALL.keys() == set(BENCHES)
 
 
 def test_interleaved_load_is_the_same_records_in_another_order() -> None:
