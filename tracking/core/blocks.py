@@ -14,7 +14,6 @@ _MS: Final = timedelta(milliseconds=1)
 BASE_HOUR: Final = date(1970, 1, 1).toordinal() * 24
 # Wide enough for any number of records: a rounded sum would depend on their order.
 EXACT: Final = Context(prec=60)
-_NOTHING: Final = Decimal(0)
 
 Document = Mapping[str, Any]
 Key = tuple[datetime, int, str]
@@ -68,8 +67,10 @@ class Attempt:
         if queued is not None and started is not None and queued > started:
             queued = None
         self.queued = queued
-        if started is None:
-            self.ended = self.ends[0] if self.ends else None
+        if not self.ends:
+            self.ended = None
+        elif started is None or self.ends[0] >= started:
+            self.ended = self.ends[0]
         else:
             self.ended = next((end for end in self.ends if end >= started), None)
 
@@ -119,6 +120,9 @@ class Block:
     expected: bool | None = None
     # whether its entry in the lists may differ from what its history was packed with
     changed: bool = True
+    # of all attempts together
+    queue_ms: int | None = None
+    work_ms: int | None = None
     # the highest attempt (B1); a block has one from its first record on
     deciding: Attempt = field(init=False)
 
@@ -136,24 +140,34 @@ class Block:
         """`usage` and `costs`."""
         usage: dict[tuple[str, str], Decimal] = {}
         costs: dict[str, Decimal] = {}
+        self.add_to(usage, costs)
+        return usage, costs
+
+    def add_to(self, usage: dict[tuple[str, str], Decimal], costs: dict[str, Decimal]) -> None:
+        """Add its quantities and amounts to these."""
         for (_number, _hour, resource, unit), amount in self.spent.items():
             if resource:
                 line = (resource, unit)
-                usage[line] = EXACT.add(usage.get(line, _NOTHING), amount)
+                known = usage.get(line)
+                usage[line] = amount if known is None else EXACT.add(known, amount)
             else:
-                costs[unit] = EXACT.add(costs.get(unit, _NOTHING), amount)
-        return usage, costs
+                known = costs.get(unit)
+                costs[unit] = amount if known is None else EXACT.add(known, amount)
 
     def settle(self) -> None:
-        """Say of each attempt when it was queued and ended (B4), once all records are in."""
+        """Say when it and each attempt was queued and worked (B4), once all records are in."""
         if len(self.attempts) == 1:
-            self.deciding.settle()
+            attempt = self.deciding
+            attempt.settle()
+            self.queue_ms, self.work_ms = attempt.queue_ms, attempt.work_ms
             return
         handed = None
         for number in sorted(self.attempts):
             attempt = self.attempts[number]
             attempt.settle(handed)
             handed = attempt.again
+        self.queue_ms = total(attempt.queue_ms for attempt in self.attempts.values())
+        self.work_ms = total(attempt.work_ms for attempt in self.attempts.values())
 
     def put(self, position: int, expected: bool | None) -> None:
         """Give it its place among the transaction's blocks."""
@@ -166,7 +180,8 @@ class Block:
 
     @property
     def stage(self) -> str:
-        return str(self.deciding.deciding["stage"])
+        stage: str = self.deciding.deciding["stage"]
+        return stage
 
     @property
     def decided_at(self) -> datetime:
@@ -183,18 +198,6 @@ class Block:
     @property
     def exception_record(self) -> str | None:
         return record_id(self.failure[1]) if self.failure else None
-
-    @property
-    def queue_ms(self) -> int | None:
-        if len(self.attempts) == 1:
-            return self.deciding.queue_ms
-        return total(attempt.queue_ms for attempt in self.attempts.values())
-
-    @property
-    def work_ms(self) -> int | None:
-        if len(self.attempts) == 1:
-            return self.deciding.work_ms
-        return total(attempt.work_ms for attempt in self.attempts.values())
 
 
 def record_id(document: Document) -> str:

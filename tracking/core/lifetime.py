@@ -18,7 +18,6 @@ from typing import Final
 
 from tracking import vocabulary as v
 from tracking.core.blocks import (
-    EXACT,
     Attempt,
     Block,
     Definition,
@@ -54,7 +53,6 @@ __all__ = [
 ]
 
 _MS: Final = timedelta(milliseconds=1)
-_NOTHING: Final = Decimal(0)
 
 
 @dataclass(slots=True)
@@ -240,12 +238,7 @@ def _sums(blocks: list[Block]) -> tuple[dict[tuple[str, str], Decimal], dict[str
     usage: dict[tuple[str, str], Decimal] = {}
     costs: dict[str, Decimal] = {}
     for block in blocks:
-        for (_number, _hour, resource, unit), amount in block.spent.items():
-            if resource:
-                line = (resource, unit)
-                usage[line] = EXACT.add(usage.get(line, _NOTHING), amount)
-            else:
-                costs[unit] = EXACT.add(costs.get(unit, _NOTHING), amount)
+        block.add_to(usage, costs)
     return usage, costs
 
 

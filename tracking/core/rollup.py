@@ -20,7 +20,9 @@ not known, or not so, is empty. This runs for each transaction that changes: hen
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final
 
 from tracking import vocabulary as v
@@ -31,106 +33,113 @@ from tracking.core.shares import Presence, shares
 SEPARATOR: Final = "\x1f"
 SCALE: Final = 18
 _MS: Final = timedelta(milliseconds=1)
+_HOUR_MS: Final = 3_600_000
+_MINUTE_MS: Final = 60_000
 
-# arrival, then length of the first record's id, and the id: the order of visits; what it is
-_Visit = tuple[datetime, int, str, str, Block, Attempt]
+# Moments are ms from the transaction's first event: numbers are compared and set apart in a third
+# of the time. Arrival, length of the first record's id, the id: the order of visits; start, queued.
+_Visit = tuple[int, int, str, int | None, int | None, Block, Attempt]
+_ORDER: Final = itemgetter(0, 1, 2)
 
 
 def entries_of(lifetime: Lifetime) -> list[str]:
     """What a transaction adds."""
-    visits = _visits(lifetime.blocks)
-    first, last = lifetime.first_at, lifetime.last_at
-    whole = (last - first) // _MS
-    presences = [_presence(visit, first, last) for visit in visits]
+    first = lifetime.first_at
+    zero = (hour_of(first) * 3_600 + first.minute * 60 + first.second) * 1_000
+    zero += first.microsecond // 1_000
+    whole = (lifetime.last_at - first) // _MS
+    visits = _visits(lifetime)
+    presences, ends = _presences(visits, lifetime, whole)
     found = [f"{lifetime.flow}\x1f{lifetime.flow_version or ''}", ""]
     source, free = "", 0
     wait: Any = ""
     busy = 0
-    for visit, presence, (queue, work) in zip(
-        visits, presences, shares(presences, whole), strict=True
+    for (arrival, _length, _id, start, queued, block, attempt), end, (queue, work) in zip(
+        visits, ends, shares(presences, whole), strict=True
     ):
-        arrival, _length, _id, stage, block, attempt = visit
-        name, start, end = block.name, attempt.started, attempt.ended
+        name = block.name
         queue_ms: Any = ""
-        if start is not None and attempt.queued is not None:
-            queue_ms = (start - attempt.queued) // _MS
+        if start is not None and queued is not None:
+            queue_ms = start - queued
         work_ms: Any = ""
-        if end is not None and start is not None:
-            work_ms = (end - start) // _MS
+        if end is None:
+            over = (attempt.key[0] - first) // _MS
+        else:
+            over = end
+            if start is not None:
+                work_ms = end - start
         retry = lost = ""
         if len(block.attempts) > 1:
             retry = "1" if attempt.number > min(block.attempts) else ""
             lost = "1" if _is_lost(block, attempt.number) else ""
         elif attempt.status == v.FAILED:
             lost = "1"
-        over = end if end is not None else attempt.key[0]
         if source:
-            begins = presence[0] if start is None else (start - first) // _MS
+            begins = arrival if start is None else start
             wait = begins - free if begins > free else 0
         found.append(
-            f"v\x1f{stage}\x1f{name}\x1f{hour_of(arrival)}\x1f{hour_of(over)}"
-            f"\x1f{attempt.status}\x1f{queue_ms}\x1f{work_ms}\x1f{retry}\x1f{lost}"
-            f"\x1f{queue}\x1f{work}\x1f{source}\x1f{wait}"
+            f"v\x1f{block.stage}\x1f{name}\x1f{(zero + arrival) // _HOUR_MS}"
+            f"\x1f{(zero + over) // _HOUR_MS}\x1f{attempt.status}\x1f{queue_ms}\x1f{work_ms}"
+            f"\x1f{retry}\x1f{lost}\x1f{queue}\x1f{work}\x1f{source}\x1f{wait}"
         )
         busy += work
         source = name
-        free = (over - first) // _MS
+        free = over
     found[1] = (
-        f"t\x1f{_minute_of(first)}\x1f{lifetime.status}\x1f{_minute_of(last)}\x1f{whole}"
-        f"\x1f{busy}\x1f{lifetime.retries}\x1f{source}"
+        f"t\x1f{zero // _MINUTE_MS}\x1f{lifetime.status}\x1f{(zero + whole) // _MINUTE_MS}"
+        f"\x1f{whole}\x1f{busy}\x1f{lifetime.retries}\x1f{source}"
     )
     vain = "1" if lifetime.status in (v.TX_FAILED, v.TX_FILTERED) else ""
     for block in lifetime.blocks:
-        counts = block.counts
-        if len(counts) == 1:
-            ((at, n),) = counts.items()
-            found.append(f"r\x1f{block.stage}\x1f{block.name}\x1f{at}\x1f{n}")
-        else:
-            told = "".join([f"\x1f{at}\x1f{n}" for at, n in sorted(counts.items())])
-            found.append(f"r\x1f{block.stage}\x1f{block.name}{told}")
+        told = "".join([f"\x1f{at}\x1f{n}" for at, n in sorted(block.counts.items())])
+        found.append(f"r\x1f{block.stage}\x1f{block.name}{told}")
         if block.spent:
             found.append(_spent(block, vain))
     return found
 
 
-def _minute_of(moment: datetime) -> int:
-    return hour_of(moment) * 60 + moment.minute
-
-
-def _visits(blocks: list[Block]) -> list[_Visit]:
+def _visits(lifetime: Lifetime) -> list[_Visit]:
     visits: list[_Visit] = []
-    for block in blocks:
-        stage = block.stage
+    zero = lifetime.first_at
+    for block in lifetime.blocks:
         for attempt in block.attempts.values():
-            _at, length, id = attempt.first
-            visits.append((attempt.arrival, length, id, stage, block, attempt))
-    visits.sort(key=_order)
+            at, length, id = attempt.first
+            arrival = (at - zero) // _MS
+            start = queued = None
+            if attempt.started is not None:
+                start = (attempt.started - zero) // _MS
+                arrival = min(arrival, start)
+            if attempt.queued is not None:
+                queued = (attempt.queued - zero) // _MS
+                arrival = min(arrival, queued)
+            visits.append((arrival, length, id, start, queued, block, attempt))
+    visits.sort(key=_ORDER)
     return visits
 
 
-def _order(visit: _Visit) -> tuple[datetime, int, str]:
-    return visit[:3]
-
-
-def _presence(visit: _Visit, first: datetime, last: datetime) -> Presence:
-    """When it was there; a visit that nobody ended lasts until the block's next attempt, or the
-    transaction's last event."""
-    arrival, _length, _id, _stage, block, attempt = visit
-    started, queued = attempt.started, attempt.queued
-    begin = (arrival - first) // _MS
-    if started is None and queued is None:
-        return (begin, 0, 0, 0, 0)
-    end = attempt.ended
-    if end is None:
-        end = last
-        if attempt is not block.deciding:
-            following = min(other for other in block.attempts if other > attempt.number)
-            # nobody says when it gave up; the next attempt says that it had
-            end = min(last, block.attempts[following].arrival)
-    until = (end - first) // _MS
-    starts = until if started is None else (started - first) // _MS
-    waits = starts if queued is None else (queued - first) // _MS
-    return (begin, waits, starts, starts, until)
+def _presences(
+    visits: list[_Visit], lifetime: Lifetime, whole: int
+) -> tuple[list[Presence], list[int | None]]:
+    """When each visit was there, and ended; one that nobody ended lasts until the block's next
+    attempt, or the transaction's last event."""
+    zero = lifetime.first_at
+    presences: list[Presence] = []
+    ends: list[int | None] = []
+    for arrival, _length, _id, start, queued, block, attempt in visits:
+        end = None if attempt.ended is None else (attempt.ended - zero) // _MS
+        ends.append(end)
+        if start is None and queued is None:
+            presences.append((arrival, 0, 0, 0, 0))
+            continue
+        if end is None:
+            end = whole
+            if attempt is not block.deciding:
+                following = min(other for other in block.attempts if other > attempt.number)
+                # nobody says when it gave up; the next attempt says that it had
+                end = min(end, (block.attempts[following].arrival - zero) // _MS)
+        starts = end if start is None else start
+        presences.append((arrival, starts if queued is None else queued, starts, starts, end))
+    return presences, ends
 
 
 def _is_lost(block: Block, number: int) -> bool:
@@ -139,19 +148,25 @@ def _is_lost(block: Block, number: int) -> bool:
 
 
 def _spent(block: Block, vain: str) -> str:
-    sums: dict[tuple[str, str, str, int], int] = {}
     lost = "1" if block.status == v.FAILED else ""
-    one = len(block.attempts) == 1
-    for (number, hour, resource, unit), quantity in block.spent.items():
-        if not one:
-            lost = "1" if _is_lost(block, number) else ""
-        key = (resource, unit, lost, hour)
-        scaled = int(quantity.scaleb(SCALE, EXACT))
-        sums[key] = sums[key] + scaled if key in sums else scaled
-    lines = "".join(
-        [
-            f"\x1f{resource}\x1f{unit}\x1f{lost}\x1f{hour}\x1f{scaled}"
-            for (resource, unit, lost, hour), scaled in sorted(sums.items())
+    spent = block.spent
+    if len(block.attempts) == 1:
+        lines = [
+            f"\x1f{resource}\x1f{unit}\x1f{lost}\x1f{hour}\x1f{_scaled(quantity)}"
+            for (_number, hour, resource, unit), quantity in spent.items()
         ]
-    )
-    return f"s\x1f{block.name}\x1f{vain}{lines}"
+    else:
+        sums: dict[tuple[str, str, str, int], int] = {}
+        for (number, hour, resource, unit), quantity in spent.items():
+            key = (resource, unit, "1" if _is_lost(block, number) else "", hour)
+            sums[key] = sums.get(key, 0) + _scaled(quantity)
+        lines = [
+            f"\x1f{resource}\x1f{unit}\x1f{lost}\x1f{hour}\x1f{scaled}"
+            for (resource, unit, lost, hour), scaled in sums.items()
+        ]
+    lines.sort()
+    return f"s\x1f{block.name}\x1f{vain}{''.join(lines)}"
+
+
+def _scaled(quantity: Decimal) -> int:
+    return int(quantity.scaleb(SCALE, EXACT))

@@ -17,7 +17,7 @@ from tracking import vocabulary as v
 from tracking.core.rollup import SEPARATOR
 from tracking.core.sketch import ENDS
 
-_REVISION: Final = 1
+_REVISION: Final = 2
 LIMB_DIGITS: Final = 9
 _LIMBS: Final = ("q0", "q1", "q2", "q3")
 _STATUSES: Final = sorted(v.STATUS_RANK, key=lambda status: v.STATUS_RANK[status])
@@ -34,10 +34,19 @@ def _nothing() -> Numbers:
 class Tally:
     """What is to be added to each number of each cell, by the hour."""
 
-    __slots__ = ("cells",)
+    __slots__ = ("_cells", "_sums")
 
     def __init__(self) -> None:
-        self.cells: defaultdict[Place, Numbers] = defaultdict(_nothing)
+        self._cells: defaultdict[Place, Numbers] = defaultdict(_nothing)
+        self._sums = None if _compiled is None else _compiled.Sums()
+
+    @property
+    def cells(self) -> Mapping[Place, Numbers]:
+        """By the hour; a number that came to 0 may be there or not."""
+        if self._sums is None:
+            return self._cells
+        cells: dict[Place, Numbers] = self._sums.cells()
+        return cells
 
     def exchange(self, tenant: str, old: list[str], new: list[str]) -> None:
         """Take back the old entries of a transaction and add the new; what is equal stays."""
@@ -64,15 +73,15 @@ class Tally:
         if not head:
             return
         flow, version = head[0].split(SEPARATOR)
-        if _compiled is not None:
-            _compiled.add(self.cells, tenant, flow, version, entries, sign)
+        if self._sums is not None:
+            self._sums.add(tenant, flow, version, entries, sign)
         else:
             self._add_here(tenant, flow, version, entries, sign)
 
     def _add_here(
         self, tenant: str, flow: str, version: str, entries: list[str], sign: int
     ) -> None:
-        cells = self.cells
+        cells = self._cells
         for entry in entries:
             fields = entry.split(SEPARATOR)
             kind = fields[0]
@@ -121,7 +130,7 @@ class Tally:
             status = _STATUSES[rank]
             hour, minute = divmod(minute, 60)
             if hour != before:
-                cell = self.cells[tenant, "block", flow, version, hour, names]
+                cell = self._cells[tenant, "block", flow, version, hour, names]
                 cell["lines"] += sign
                 before = hour
             cell["records." + status] += number
@@ -131,13 +140,13 @@ class Tally:
         self, tenant: str, flow: str, version: str, fields: list[str], sign: int
     ) -> None:
         hour, minute = divmod(int(fields[1]), 60)
-        cell = self.cells[tenant, "flow", flow, version, hour, ()]
+        cell = self._cells[tenant, "flow", flow, version, hour, ()]
         cell["lines"] += sign
         cell["started"] += sign
         cell[f"minutes.{minute}.started"] += sign
         status, throughput, busy = fields[2], int(fields[4]), int(fields[5])
         hour, minute = divmod(int(fields[3]), 60)
-        cell = self.cells[tenant, "flow", flow, version, hour, ()]
+        cell = self._cells[tenant, "flow", flow, version, hour, ()]
         cell["lines"] += sign
         _sketch(cell, "throughput." + status, throughput, sign)
         if status == v.IN_TRANSIT:
@@ -148,7 +157,7 @@ class Tally:
         cell["idle_ms"] += sign * (throughput - busy)
         if fields[6] != "0":
             cell["retries"] += sign * int(fields[6])
-        edge = self.cells[tenant, "edge", flow, version, hour, (fields[7], "")]
+        edge = self._cells[tenant, "edge", flow, version, hour, (fields[7], "")]
         edge["lines"] += sign
         edge["passed"] += sign
 
@@ -160,7 +169,7 @@ class Tally:
             if resource:
                 names = (block, resource, unit, lost, vain)
             kind = "usage" if resource else "cost"
-            cell = self.cells[tenant, kind, flow, version, int(hour), names]
+            cell = self._cells[tenant, kind, flow, version, int(hour), names]
             cell["lines"] += sign
             signed = sign
             if scaled[0] == "-":  # an amount given back
@@ -186,7 +195,7 @@ def _load() -> Any:
         return None
     if _tally.REVISION != _REVISION:
         return None
-    _tally.configure(ENDS, tuple(_STATUSES))
+    _tally.configure(ENDS, tuple(_STATUSES), v.TRANSACTION_STATUSES)
     return _tally
 
 
