@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.backends import ModelBackend
 from django.core.cache import cache
 
 from tests.access.house import House, Kept, make_house, runs_of_tests
 from tests.admin.conftest import plain_static_files
 from tracking.access.keys import forget_known_keys
+from tracking.sign_in.backend import PasswordBackend
 from tracking.verification import runs
 
 __all__ = ["house", "kept", "plain_static_files"]
@@ -18,7 +18,7 @@ __all__ = ["house", "kept", "plain_static_files"]
 def read_once() -> Callable[..., Any]:
     """Nobody's roles change between the requests of a test; asking for them is half of each."""
     read: dict[tuple[Any, str], Any] = {}
-    whole = ModelBackend._get_permissions
+    whole = PasswordBackend._get_permissions
 
     def permissions(backend: Any, user: Any, held: Any, source: str) -> Any:
         place = (user.pk, source)
@@ -42,7 +42,7 @@ def kept(db: None, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
     monkeypatch.setattr(runs, "start", runs_of_tests)
-    monkeypatch.setattr(ModelBackend, "_get_permissions", read_once())
+    monkeypatch.setattr(PasswordBackend, "_get_permissions", read_once())
     if not _made:
         _made.append((make_house(), Kept()))
     else:

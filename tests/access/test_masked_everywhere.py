@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.backends import ModelBackend
 from django.test import Client
 from django.urls import reverse
 
+from tests.access.conftest import read_once
 from tests.access.crawler import crawl, text_of
 from tests.access.masked_world import (
     MARKERS,
@@ -30,6 +30,7 @@ from tracking.api.filters import PARAMETERS
 from tracking.api.urls import urlpatterns
 from tracking.core.canonical import leaf_hash
 from tracking.mongo.connection import collection
+from tracking.sign_in.backend import PasswordBackend
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,17 +41,7 @@ PAGES = {"auditor": 150, "developer": 130, "support": 85, "analyst": 20, "admini
 
 @pytest.fixture
 def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What somebody may do, read once: it stays, and reading it is most of what an answer costs."""
-    read = ModelBackend._get_permissions
-    known: dict[tuple[Any, str], set[str]] = {}
-
-    def once(self: ModelBackend, user: Any, obj: Any, kind: str) -> set[str]:
-        key = (user.pk, kind)
-        if key not in known:
-            known[key] = read(self, user, obj, kind)
-        return known[key]
-
-    monkeypatch.setattr(ModelBackend, "_get_permissions", once)
+    monkeypatch.setattr(PasswordBackend, "_get_permissions", read_once())
 
 
 def hidden() -> set[str]:

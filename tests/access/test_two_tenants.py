@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.contrib.auth.backends import ModelBackend
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -32,6 +31,7 @@ from tracking.access.keys import forget_known_keys
 from tracking.api.evidence import SearchEvidence
 from tracking.api.transactions import TransactionList
 from tracking.models import AccessRecord, Membership, User
+from tracking.sign_in.backend import PasswordBackend
 from tracking.verification import runs
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def pair(db: None, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     cache.clear()
     forget_known_keys()
     settings.DFT_DATA_DIR = tmp_path
-    monkeypatch.setattr(ModelBackend, "_get_permissions", read_once())
+    monkeypatch.setattr(PasswordBackend, "_get_permissions", read_once())
     backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
     if not _made:

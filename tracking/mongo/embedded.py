@@ -27,7 +27,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from .addresses import write_secret
 from .grants import ensure_role, ensure_user
-from .mongod import EmbeddedMongoError, die_with_parent, explain_exit, find_mongod
+from .mongod import EmbeddedMongoError, die_with_parent, explain_exit, find_mongod, tuning
 from .users import ROLES, WEB, user_name
 
 __all__ = ["EmbeddedMongo", "EmbeddedMongoError"]
@@ -42,18 +42,6 @@ START_SECONDS = 180.0
 STOP_SECONDS = 30.0
 OPLOG_MB = 1024
 TEST_OPLOG_MB = 128
-PARAMETERS = {
-    "diagnosticDataCollectionEnabled": "false",
-    # nothing reads as of a moment past; what a transaction reads is kept for as long as it runs
-    "minSnapshotHistoryWindowInSeconds": "10",
-}
-# What records change lies all over the indexes. By default each page would be written again and
-# again from a twentieth of the cache on, at the cost of a core at 3,000 records/s; so written at
-# checkpoints, once a minute, for the most part (docs/performance.md). The journal keeps it safe.
-EVICTION = (
-    "eviction_dirty_target=20,eviction_dirty_trigger=40,"
-    "eviction_updates_target=15,eviction_updates_trigger=30"
-)
 
 # tests make databases, users and roles as they need them
 TEST_ROLES = [
@@ -93,7 +81,7 @@ class EmbeddedMongo:
         self.port = port
         self.cache_gb = cache_gb
         self.for_tests = for_tests
-        self.parameters = {**PARAMETERS, **(parameters or {})}
+        self.parameters = parameters or {}
         self.process: subprocess.Popen[bytes] | None = None
         self.uris: dict[str, str] = {}
 
@@ -256,10 +244,8 @@ class EmbeddedMongo:
             *("--networkMessageCompressors", "snappy,zstd"),
             *("--wiredTigerCacheSizeGB", str(self.cache_gb)),
             *("--oplogSize", str(TEST_OPLOG_MB if self.for_tests else OPLOG_MB)),
-            *("--wiredTigerEngineConfigString", EVICTION),
+            *tuning(self.parameters),
         ]
-        for name, setting in self.parameters.items():
-            arguments += ["--setParameter", f"{name}={setting}"]
         try:
             self.process = subprocess.Popen(  # noqa: S603 - no argument comes from outside
                 arguments,

@@ -34,7 +34,7 @@ from tracking.projection.store import Change, Counted, Stored, records_kept, sto
 # each step: a producer that posts everything under one id must not stop everyone else.
 HUGE = 20_000
 # Records whose transactions are written together, while the next are derived.
-PORTION = 500
+PORTION = 250
 # Transactions of more records are not read again only to be ahead of the log.
 JUMP_RECORDS = 100
 

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         # A step makes and drops tens of thousands of objects without a cycle among them; looking
         # for one among all of them, many times a step, took a sixth of the time.
         gc.freeze()
-        gc.set_threshold(100_000, 20, 20)
+        gc.set_threshold(1_000_000, 20, 20)
         # While one thread derives, another hands what is derived to MongoDB. By default it waits
         # 5 ms for its turn at each answer, and MongoDB with it.
         sys.setswitchinterval(0.0005)
