@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from django.utils.html import escape
+from django.utils.safestring import SafeString
+
 from tracking.admin.display import NONE, duration, quantity
 from tracking.core.spelling import rounded_to
 from tracking.insights.tables import Table, Value
@@ -35,6 +38,18 @@ class Sheet:
     heads: Sequence[Head]
     rows: Sequence[Sequence[Cell]]
     more: int
+
+    @property
+    def body(self) -> SafeString:
+        """Its rows as HTML: thousands of cells, of which a template would make a tenth of a
+        second."""
+        return SafeString("".join([f"<tr>{''.join(map(_html, row))}</tr>" for row in self.rows]))
+
+
+def _html(cell: Cell) -> str:
+    text = escape(cell.text)
+    told = f'<a href="{escape(cell.url)}">{text}</a>' if cell.url else f"<bdi>{text}</bdi>"
+    return f'<td class="dft-num">{told}</td>' if cell.numeric else f"<td>{told}</td>"
 
 
 def sheet_of(table: Table) -> Sheet:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django_mongodb_backend.operations import DatabaseOperations as MongoOperations
+from pymongo import WriteConcern
 
 
 class DatabaseOperations(MongoOperations):
@@ -22,8 +23,11 @@ class DatabaseOperations(MongoOperations):
         names = [name for name in tables if not name.startswith("system.")]
         capped = database.list_collection_names(filter={"options.capped": True})
         # every delete waits for the journal, so ask first: most collections are empty in a test
-        for name in _filled(database, [name for name in names if name not in capped]):
-            database[name].delete_many({})
+        *filled, last = _filled(database, [name for name in names if name not in capped]) or [""]
+        for name in filled:
+            database[name].with_options(write_concern=WriteConcern(1)).delete_many({})
+        if last:  # whoever waits for this one has waited for those before
+            database[last].delete_many({})
 
 
 def _filled(database: Any, names: Sequence[str]) -> list[str]:
