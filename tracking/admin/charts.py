@@ -71,7 +71,7 @@ class Slot:
 
     @property
     def drawn(self) -> str:
-        """As SVG, escaped. Hundreds of these make up a page: a template takes ten times as long."""
+        """As SVG, escaped: not by a template, as hundreds of these make up a page."""
         at, width = self.bar_at, self.bar_width
         bars = "".join(
             [

@@ -41,8 +41,7 @@ class Sheet:
 
     @property
     def body(self) -> SafeString:
-        """Its rows as HTML: thousands of cells, of which a template would make a tenth of a
-        second."""
+        """Its rows as HTML, escaped: not by a template, as a page has thousands of cells."""
         return SafeString("".join([f"<tr>{''.join(map(_html, row))}</tr>" for row in self.rows]))
 
 

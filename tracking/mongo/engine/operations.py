@@ -23,11 +23,11 @@ class DatabaseOperations(MongoOperations):
         names = [name for name in tables if not name.startswith("system.")]
         capped = database.list_collection_names(filter={"options.capped": True})
         # every delete waits for the journal, so ask first: most collections are empty in a test
-        *filled, last = _filled(database, [name for name in names if name not in capped]) or [""]
-        for name in filled:
+        filled = _filled(database, [name for name in names if name not in capped])
+        for name in filled[:-1]:
             database[name].with_options(write_concern=WriteConcern(1)).delete_many({})
-        if last:  # whoever waits for this one has waited for those before
-            database[last].delete_many({})
+        for name in filled[-1:]:  # whoever waits for this one has waited for those before
+            database[name].delete_many({})
 
 
 def _filled(database: Any, names: Sequence[str]) -> list[str]:
