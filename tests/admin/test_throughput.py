@@ -248,6 +248,18 @@ def test_who_has_no_tenant_or_nothing_recorded_is_told_so() -> None:
     assert "Nothing is counted yet" in html
 
 
+def test_a_page_begins_with_the_first_tenant_that_has_something_to_show() -> None:
+    collection("rollup").delete_many({"tenant": "acme"})
+    for page in ("throughput", "bottlenecks", "costs", "forecast"):
+        answer = signed_in("root").get(reverse(f"admin:{page}"))
+        assert answer.context["asked"].tenant == "globex", page
+        assert '<option value="globex" selected>' in answer.content.decode()
+    assert ask("root", tenant="acme").context["asked"].tenant == "acme"
+    collection("rollup").delete_many({})
+    assert ask("root").context["asked"].tenant == "acme", "or the first by name"
+    assert "Nothing is counted yet" in ask("root").content.decode()
+
+
 def test_a_flow_that_nothing_is_known_of_has_zeros() -> None:
     answer = ask(flow="unheard of")
     assert figures(answer)["started"] == "0"

@@ -26,7 +26,7 @@ from tracking.access.roles import COUNT
 from tracking.admin.freshness import freshness_of
 from tracking.admin.once import moment_of, my_tenants
 from tracking.errors import BadRequest
-from tracking.insights.cells import flows_of
+from tracking.insights.cells import first_counted, flows_of
 from tracking.insights.spans import SPANS, USUAL_SPAN, lately
 from tracking.insights.tables import Table, csv_of
 from tracking.insights.windows import Window, count_and_unit, usual_step, window
@@ -96,6 +96,7 @@ class InsightForm(forms.Form):
         request: HttpRequest,
         *,
         tenants: list[str],
+        tenant: str,
         flows: list[str],
         moment: datetime,
         need_flow: bool = False,
@@ -106,9 +107,9 @@ class InsightForm(forms.Form):
         given = {name: value.strip() for name, value in request.GET.items()}
         bounds = given.get("from") or given.get("to")
         given.setdefault("span", OWN_SPAN if bounds else USUAL_SPAN)
-        for name, value in (("tenant", tenants[:1]), ("flow", flows[:1] if need_flow else [])):
+        for name, value in (("tenant", tenant), ("flow", flows[0] if need_flow and flows else "")):
             if value and not given.get(name):
-                given[name] = value[0]
+                given[name] = value
         kinds = {}
         for name in ("from", "to"):
             found = _moment(given.get(name, ""))
@@ -206,12 +207,13 @@ def asked_of(
     """`need_flow`: the page is about one flow, the first where none is named. `no_flow`: what is
     meant where none is. `timeless`: its time is not asked for, but the page's own."""
     tenants, moment = my_tenants(request), moment_of(request)
-    named = request.GET.get("tenant", "").strip() or (tenants[0] if tenants else "")
+    named = request.GET.get("tenant", "").strip() or _usual(tenants)
     # of a tenant that is not the reader's nothing is read; the form says that it is no choice
     flows = flows_of(named) if named in tenants else []
     form = InsightForm(
         request,
         tenants=tenants,
+        tenant=named,
         flows=flows,
         moment=moment,
         need_flow=need_flow,
@@ -229,6 +231,13 @@ def asked_of(
         window=form.cleaned_data["window"] if readable else None,
         moment=moment,
     )
+
+
+def _usual(tenants: list[str]) -> str:
+    """The one to begin with: the first that has something to show."""
+    if len(tenants) < 2:
+        return "".join(tenants)
+    return first_counted(tenants) or tenants[0]
 
 
 def answer(

@@ -19,7 +19,7 @@ from tracking.insights.windows import (
     floor_month,
     months_after,
 )
-from tracking.models.rollups import BLOCK, FLOW
+from tracking.models.rollups import BLOCK, FLOW, MONTH
 from tracking.mongo.connection import collection
 
 ROLLUP: Final = "rollup"
@@ -213,8 +213,15 @@ def _hours(hours: Sequence[datetime]) -> list[Run]:
 
 def flows_of(tenant: str) -> list[str]:
     """The flows that anything is known of, by name."""
-    rows = collection(ROLLUP).distinct("flow", {"tenant": tenant, "kind": "flow", "grain": "month"})
+    rows = collection(ROLLUP).distinct("flow", {"tenant": tenant, "kind": FLOW, "grain": MONTH})
     return sorted(rows)
+
+
+def first_counted(tenants: Sequence[str]) -> str | None:
+    """The first of these, by name, of which anything is known."""
+    query = {"tenant": whose(tenants), "kind": FLOW, "grain": MONTH}
+    row = collection(ROLLUP).find_one(query, {"tenant": 1}, sort=[("tenant", 1)])
+    return None if row is None else str(row["tenant"])
 
 
 def hours_between(start: datetime, end: datetime) -> int:
